@@ -1,0 +1,55 @@
+"""Everything derived from the installation's secret: activation links, device passwords, request fingerprints."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class ActivationToken:
+    """The verified content of an activation link."""
+
+    onboarding_id: str
+    generation: int
+
+
+class Secrets:
+    """Derives, never stores. One root secret; each purpose has its own derived key, so none can stand in for another."""
+
+    def __init__(self, root: SecretStr) -> None:
+        self._root = root.get_secret_value().encode()
+
+    def _mac(self, purpose: str, message: str) -> bytes:
+        key = hmac.digest(self._root, purpose.encode(), hashlib.sha256)
+        return hmac.digest(key, message.encode(), hashlib.sha256)
+
+    def activation_token(self, onboarding_id: str, generation: int) -> str:
+        """``<id>.<generation>.<mac>`` with a 256-bit HMAC: a mail sent again carries the same link, a resend a new one."""
+        mac = self._mac("activation", f"{onboarding_id}.{generation}")
+        return f"{onboarding_id}.{generation}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+    def read_activation_token(self, token: str) -> ActivationToken | None:
+        """The link's content, or ``None`` if it is not one of ours. Compares in constant time (ASVS 11.2.4)."""
+        parts = token.split(".")
+        if len(parts) != 3 or not parts[1].isascii() or not parts[1].isdecimal() or len(parts[1]) > 6:
+            return None
+        expected = self.activation_token(parts[0], int(parts[1]))
+        if not hmac.compare_digest(expected.encode(), token.encode()):
+            return None
+        return ActivationToken(onboarding_id=parts[0], generation=int(parts[1]))
+
+    def device_password(self, username: str, domain: str) -> str:
+        """A line's SIP password: 24 base32 characters (120 bits), derived, so it can be shown once and stored nowhere."""
+        return base64.b32encode(self._mac("sip", f"{username}@{domain}"))[:24].decode().lower()
+
+    def ha1(self, username: str, domain: str) -> str:
+        """What the switch stores instead of the password: MD5(user:realm:password), as SIP digest asks (RFC 2617)."""
+        password = self.device_password(username, domain)
+        return hashlib.md5(f"{username}:{domain}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+    def fingerprint(self, body: bytes) -> str:
+        """A keyed digest of a request body: recognises the same body again, tells nothing about it."""
+        return self._mac("fingerprint", body.hex()).hex()

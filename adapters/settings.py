@@ -1,0 +1,81 @@
+"""Everything that differs between one installation and the next, read once at the start of a process.
+
+Names are ``DIALTONE_*`` environment variables. The Temporal connection is configured by Temporal's own ``TEMPORAL_*``
+variables or profile file (``temporalio.envconfig``), so one way works for all tools.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AnyHttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of a Dialtone process. ``environment=production`` refuses everything that is only fit for a laptop."""
+
+    model_config = SettingsConfigDict(env_prefix="DIALTONE_", extra="ignore")
+
+    environment: Literal["development", "production"] = "development"
+    state_dir: Path = Path(".dialtone")
+    base_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8400")
+    """Where customers reach the web process: the origin of every link in a mail, never taken from a request."""
+    secret: SecretStr = SecretStr("development-only-secret-never-in-production")
+    """Root of the activation links and of the derived SIP passwords: at least 32 random bytes in production."""
+    payload_keys: SecretStr | None = None
+    """``id:base64key[,id:base64key]``: encrypts everything in workflow histories; the first key encrypts, all decrypt."""
+
+    database_url: str = ""
+    """SQLAlchemy async URL; empty: a SQLite file in ``state_dir``."""
+    voice_database_url: str = ""
+    """Kamailio's database; empty: a SQLite file in ``state_dir``."""
+    voice_rpc_url: AnyHttpUrl | None = None
+    """Kamailio's JSON-RPC: used to drop a removed line's registration at once. Unset: it expires by itself."""
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 8425
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["none", "starttls", "implicit"] = "none"
+    mail_from: str = "Dialtone <onboarding@dialtone.example>"
+
+    stripe_api_key: SecretStr = SecretStr("sk_test_dialtone")
+    stripe_api_base: AnyHttpUrl | None = AnyHttpUrl("http://127.0.0.1:8420")
+    """The embedded gateway; unset for Stripe itself."""
+    stripe_webhook_secret: SecretStr = SecretStr("whsec_dialtone_development")
+
+    task_queue: str = "onboarding"
+    deployment_name: str = "dialtone"
+    build_id: str = ""
+    """Worker Deployment Version; empty: this installation does not version its workers."""
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        wrong = []
+        if self.secret.get_secret_value().startswith("development-only") or len(self.secret.get_secret_value()) < 32:
+            wrong.append("DIALTONE_SECRET needs at least 32 random characters")
+        if self.payload_keys is None:
+            wrong.append("DIALTONE_PAYLOAD_KEYS is missing, so customers' data would lie in workflow histories in clear")
+        if not self.database_url or self.database_url.startswith("sqlite"):
+            wrong.append("DIALTONE_DATABASE_URL must be a PostgreSQL database")
+        if self.stripe_api_base is not None or self.stripe_api_key.get_secret_value() == "sk_test_dialtone":
+            wrong.append("DIALTONE_STRIPE_API_BASE points to the simulated gateway, or DIALTONE_STRIPE_API_KEY is not set")
+        if self.stripe_webhook_secret.get_secret_value() == "whsec_dialtone_development":
+            wrong.append("DIALTONE_STRIPE_WEBHOOK_SECRET is not set")
+        if self.smtp_tls == "none":
+            wrong.append("DIALTONE_SMTP_TLS must be starttls or implicit")
+        if self.base_url.scheme != "https":
+            wrong.append("DIALTONE_BASE_URL must be https")
+        if wrong:
+            raise ValueError("not fit for production: " + "; ".join(wrong))
+        return self
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.state_dir.absolute() / 'dialtone.db'}"
+
+    @property
+    def voice_database(self) -> str:
+        return self.voice_database_url or f"sqlite+aiosqlite:///{self.state_dir.absolute() / 'kamailio.db'}"

@@ -1,0 +1,14 @@
+"""The one base of every value that crosses a boundary."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """An immutable value, equal by content.
+
+    Unknown fields are ignored, so that a worker rolled back to yesterday's code still reads today's histories. A field
+    added later therefore needs a default, so that today's worker reads yesterday's. The doors of the product (API, CLI)
+    use strict subclasses instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")

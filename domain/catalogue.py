@@ -1,0 +1,100 @@
+"""What a white label sells, at what price, on what terms, and what it wants to look at first."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import EmailStr, Field
+
+from domain.base import Value
+from domain.customer import Text
+from domain.money import Currency
+from domain.numbers import Grade
+
+Charge = Annotated[int, Field(ge=0, le=100_000_000, strict=True, description="Minor units, before tax")]
+
+
+class Plan(Value):
+    """A plan on a price list. Prices in minor units of the white label's currency, before tax."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["office-20"])]
+    name: Text
+    setup_minor: Charge = 0
+    period_minor: Charge = Field(description="Per service and month")
+    number_period_minor: Charge = Field(default=0, description="Per number and month")
+
+
+class PriceList(Value):
+    """Plans in the order they are offered (the first is the default, S2-17) and the charge per number grade."""
+
+    version: Text
+    plans: Annotated[tuple[Plan, ...], Field(min_length=1)]
+    grade_setup_minor: dict[Grade, int] = Field(default_factory=dict, description="One-off charge per number of a grade")
+
+    def plan(self, code: str | None) -> Plan | None:
+        """The plan of that code, the first one for no code, nothing if there is none."""
+        if code is None:
+            return self.plans[0]
+        return next((plan for plan in self.plans if plan.code == code), None)
+
+
+class Terms(Value):
+    """Terms and conditions by version. The hash proves which text was accepted (C15)."""
+
+    version: Text
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class ApprovalPolicy(Value):
+    """What a person other than the requester must look at first. An unset threshold asks nothing."""
+
+    total_over_minor: int | None = Field(default=None, description="Order totals above this, tax included")
+    credit_limit_over_minor: int | None = None
+    grades: tuple[Grade, ...] = Field(default=(), description="Number grades that need approval")
+
+
+class Schedule(Value):
+    """Every deadline and reminder of an onboarding. Offsets count from the moment the waiting began.
+
+    Defaults: research, field 6.10. Pinned in the onboarding's input, so a later change of the tenant's policy does not
+    move the deadline of somebody who is already waiting.
+    """
+
+    approval_window: timedelta = timedelta(days=7)
+    approval_reminders: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3))
+    activation_window: timedelta = timedelta(days=14)
+    activation_reminders: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3), timedelta(days=7), timedelta(days=13))
+    payment_window: timedelta = timedelta(days=7)
+    payment_reminders: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3))
+    payment_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    held_window: timedelta = timedelta(days=14)
+    undo_attention_after: timedelta = Field(
+        default=timedelta(minutes=10), description="How long an undo may keep failing before a person is called"
+    )
+
+    def hold_until(self, now: datetime) -> datetime:
+        """When a number held now may be taken back if nobody speaks for it any more: past every deadline, with slack."""
+        return now + self.approval_window + self.activation_window + self.payment_window + self.held_window + timedelta(days=1)
+
+
+class Tenant(Value):
+    """A white label: the account whose customers these are, with its price list and policies."""
+
+    id: str
+    slug: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    name: Text
+    currency: Currency
+    tax_name: Text = "VAT"
+    tax_rate_basis_points: Annotated[int, Field(ge=0, le=10_000)] = 0
+    sip_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,64}$", examples=["sip.example.com"])]
+    support_email: EmailStr
+    operator_emails: tuple[EmailStr, ...] = Field(description="Who is written to when something waits for an operator")
+    card_gateway: bool = Field(default=False, description="Whether this white label has a payment gateway (S1-11, S1-12)")
+    price_list: PriceList
+    terms: Terms
+    approval: ApprovalPolicy = ApprovalPolicy()
+    schedule: Schedule = Schedule()

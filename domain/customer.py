@@ -1,0 +1,68 @@
+"""Who the customer is: party, authorised contact, addresses."""
+
+import unicodedata
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints
+
+from domain.base import Value
+
+_TIME_ZONES = frozenset(available_timezones())
+
+
+def _printable(text: str) -> str:
+    # Control and bidirectional-override characters would let a name forge log lines, mail headers or what an operator reads.
+    if any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for char in text):
+        raise ValueError("holds a character that cannot be shown; remove control and direction characters")
+    return unicodedata.normalize("NFC", text)
+
+
+def _time_zone(name: str) -> str:
+    if name not in _TIME_ZONES:
+        raise ValueError("is not an IANA time zone; write for example Europe/London")
+    return name
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_printable)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["GB"])]
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
+E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$", description="E.164 with plus", examples=["+441214960123"])]
+
+
+def name_key(name: str) -> str:
+    """Two names with the same key are the same name: NFKC, case-folded, spaces collapsed (C4)."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+class Address(Value):
+    """A postal address. ``country`` is ISO 3166-1 alpha-2."""
+
+    lines: Annotated[tuple[Text, ...], Field(min_length=1, max_length=4, examples=[["1 Colmore Row"]])]
+    city: Text
+    region: Text | None = None
+    postcode: Text | None = None
+    country: Country
+
+
+class Contact(Value):
+    """The person who may act for the customer: receives the activation link and accepts the terms."""
+
+    full_name: Text
+    email: EmailStr
+    telephone: E164 | None = None
+
+
+class Customer(Value):
+    """The party that is signed up. ``kind`` says whether ``name`` is an organisation's or a person's."""
+
+    kind: Literal["organisation", "person"] = "organisation"
+    name: Text
+    contact: Contact
+    billing_email: EmailStr | None = Field(default=None, description="Where invoices go; the contact's address if unset (C17)")
+    billing_address: Address
+    service_address: Address | None = Field(
+        default=None, description="Where the telephones stand: what emergency services are told. Required with numbers (C6)"
+    )
+    time_zone: TimeZone = "Europe/London"

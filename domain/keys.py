@@ -1,0 +1,34 @@
+"""Ids and idempotency keys: pure functions of our own ids.
+
+A key names an *intent*, so the same intent always has the same key and the outside can recognise it. Never in a key:
+the run id (changes on reset and continue-as-new), the attempt, or the time. Each of them charges twice.
+"""
+
+import uuid
+
+_NAMESPACE = uuid.UUID("6b0b5b3a-7d0f-5c53-9c6e-6f0d0c5d1a10")
+
+
+def onboarding_id(tenant_id: str, idempotency_key: str) -> str:
+    """The id of the onboarding that this client's ``Idempotency-Key`` stands for; scoped to the tenant."""
+    return str(uuid.uuid5(_NAMESPACE, f"onboarding\n{tenant_id}\n{idempotency_key}"))
+
+
+def workflow_id(onboarding: str) -> str:
+    """The Temporal workflow id. Holds no personal data: ids are not encrypted."""
+    return f"onboarding/{onboarding}"
+
+
+def account_id(onboarding: str) -> str:
+    """The customer account that an onboarding opens: known before it exists, so the undo can name it."""
+    return str(uuid.uuid5(_NAMESPACE, f"account\n{onboarding}"))
+
+
+def line_name(onboarding: str, position: int) -> str:
+    """The SIP user name of the onboarding's n-th service (from 0). Opaque: a number may be changed, a device not."""
+    return f"d{uuid.uuid5(_NAMESPACE, f'line\n{onboarding}\n{position}').hex[:12]}"
+
+
+def step_key(onboarding: str, step: str, generation: int = 1) -> str:
+    """``<onboarding id>:<step>:<generation>``. The generation moves only by a person's decision, such as a new card."""
+    return f"{onboarding}:{step}:{generation}"

@@ -1,0 +1,81 @@
+"""A customer order: everything that is decided before the onboarding begins."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from domain.base import Value
+from domain.customer import Customer, Text
+from domain.numbers import NumberSelection
+
+
+class Administration(StrEnum):
+    """Who administers the account: the customer, after activation by e-mail, or the operator at once (S1-06)."""
+
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+
+
+class Payer(StrEnum):
+    """Whose money pays: the customer's own or the parent account's (S1-27)."""
+
+    SELF = "self"
+    PARENT = "parent"
+
+
+class AccountType(StrEnum):
+    """Prepaid accounts spend what they have; postpaid accounts also have a credit limit (C3)."""
+
+    PREPAID = "prepaid"
+    POSTPAID = "postpaid"
+
+
+class Segment(StrEnum):
+    """The named feature set (S2-07, S2-08)."""
+
+    NORMAL = "normal"
+    RESIDENTIAL = "residential"
+
+
+class Service(Value):
+    """One telephone line of the order."""
+
+    label: Text = "Line"
+    numbers: NumberSelection = NumberSelection()
+    max_channels: Annotated[int, Field(ge=0, le=10_000, description="Concurrent outbound calls; 0 is unlimited (S4-17)")] = 2
+
+
+class TermsAcceptance(Value):
+    """Who accepted which text, when, in which capacity (C15; research, field 6.8)."""
+
+    version: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    capacity: Literal["self", "on_behalf"]
+    accepted_by: Text
+    accepted_at: datetime
+    address: Annotated[str, StringConstraints(max_length=64)] | None = Field(default=None, description="IP address")
+
+
+class Order(Value):
+    """What is ordered, for whom, and who administers and pays for it: four axes that do not imply each other (C1 to C3)."""
+
+    customer: Customer
+    administration: Administration = Administration.CUSTOMER
+    payer: Payer = Payer.SELF
+    account_type: AccountType = AccountType.PREPAID
+    segment: Segment = Segment.NORMAL
+    credit_limit_minor: Annotated[int, Field(ge=0, le=1_000_000_000, strict=True)] = 0
+    plan: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = Field(
+        default=None, description="Plan code; the first plan of the price list if unset (S2-17)"
+    )
+    services: Annotated[tuple[Service, ...], Field(max_length=50)] = ()
+
+    @property
+    def explicit_numbers(self) -> tuple[str, ...]:
+        return tuple(e164 for service in self.services for e164 in service.numbers.explicit)
+
+    @property
+    def number_count(self) -> int:
+        return sum(service.numbers.count for service in self.services)

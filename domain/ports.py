@@ -1,0 +1,144 @@
+"""What the process needs from the outside, as the process would say it. Adapters implement these; activities call them.
+
+Every method raises ``domain.errors.Refused`` (or a kind of it) for an answer that is no, and ``Unavailable`` for no
+answer. Every effect is idempotent by the key in its argument.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.catalogue import Tenant
+from domain.mails import Mail, MailOrder
+from domain.numbers import Grade, Reservation
+from domain.onboarding import Progress
+from domain.payments import Payment, PaymentMeans, PaymentOrder
+from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
+from domain.voice import Line, LineRemoval
+
+
+class OnboardingRecords(Protocol):
+    """Our own records: accounts, the state of every onboarding, its timeline. Each call is one transaction."""
+
+    async def open_account(self, opening: Opening) -> None:
+        """Write the onboarding's row and its pending account. Raises ``NameTaken``; the row is kept even then."""
+
+    async def close_account(self, undo: Undo) -> None:
+        """Close the pending account and free its name."""
+
+    async def record(self, progress: Progress) -> None:
+        """Write the state and the new timeline entries."""
+
+    async def amend(self, amendment: Amendment) -> None:
+        """Change contact data, and record who did it."""
+
+    async def go_live(self, order: GoLive) -> None:
+        """Account active, numbers assigned, ledger posted, state active: all in one transaction."""
+
+    async def withdraw(self, undo: Undo) -> None:
+        """Undo ``go_live``. Needed only for a going live that ran and was then forgotten by a failed workflow task."""
+
+
+class NumberInventory(Protocol):
+    """The telephone numbers of a tenant. A number has at most one holder."""
+
+    async def reserve(self, order: ReservationOrder) -> Reservation:
+        """Hold all the numbers of the order or none. Raises ``NumberUnavailable``. Same key, same numbers."""
+
+    async def release(self, undo: Undo) -> None:
+        """Give back whatever is held under the key."""
+
+
+class Ledger(Protocol):
+    """Accounts of ours that pay: the parent's, or the customer's own. Holds first, posts when going live."""
+
+    async def hold(self, order: LedgerPayment) -> Payment:
+        """Set the amount aside. Raises ``PaymentDeclined`` (``insufficient_headroom``) if the account cannot bear it."""
+
+    async def take(self, order: LedgerPayment) -> Payment:
+        """Turn the hold into a charge."""
+
+    async def release(self, payment: PaymentOrder) -> Payment | None:
+        """Drop the hold or pay back the charge; closes the key. ``None`` if it was never heard of."""
+
+
+class PaymentGateway(Protocol):
+    """A card gateway. The five verbs of every gateway; vendor words stop behind them."""
+
+    async def authorise(self, payment: PaymentOrder) -> Payment:
+        """Reserve the amount on the card. Raises ``PaymentDeclined``."""
+
+    async def capture(self, payment: PaymentOrder) -> Payment:
+        """Take what was authorised under the key."""
+
+    async def void(self, payment: PaymentOrder) -> Payment:
+        """Let go of an authorisation that was not captured."""
+
+    async def refund(self, payment: PaymentOrder) -> Payment:
+        """Pay a capture back in full, once."""
+
+    async def find(self, payment: PaymentOrder) -> Payment | None:
+        """What the gateway holds under our key, or ``None``: the answer to "did it happen?"."""
+
+
+class Fence(Protocol):
+    """Guards steps whose effect is outside our database against landing after their undo.
+
+    A step calls ``enter`` before its effect and ``leave`` after it; its undo calls ``close`` first.
+    """
+
+    async def enter(self, key: str) -> None:
+        """Announce an attempt. Raises ``KeyClosed`` if the undo was here."""
+
+    async def leave(self, key: str) -> bool:
+        """The attempt has ended. True if the key was closed meanwhile: then the caller must undo its own effect."""
+
+    async def close(self, key: str) -> datetime | None:
+        """Close the key for good. Returns when the last attempt that has not ended began (UTC), or ``None``."""
+
+
+class VoiceSwitch(Protocol):
+    """The switch that telephones register with."""
+
+    async def provision(self, line: Line) -> None:
+        """Make the line work: a device can register and be called. Raises ``ProvisioningRefused``."""
+
+    async def remove(self, removal: LineRemoval) -> None:
+        """Remove the line and whatever device is registered on it; closes the key."""
+
+
+class Mailer(Protocol):
+    """Renders a message and hands it to a mail relay."""
+
+    async def send(self, mail: Mail) -> None:
+        """Hand over one message. Raises ``RecipientRefused``. The Message-ID is made from the mail's key."""
+
+
+class MailDesk(Protocol):
+    """What a letter needs from our records, and the memory of what was sent."""
+
+    async def address(self, order: MailOrder) -> Mail | None:
+        """The letter with addressees and facts, or ``None`` if it was sent already."""
+
+    async def sent(self, order: MailOrder) -> None:
+        """Remember that this letter is with the relay."""
+
+
+class HostedCardPage(Protocol):
+    """The gateway's own page where a customer enters a card. Card data never touches us (PCI DSS SAQ A)."""
+
+    async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
+        """The URL to send the browser to. The same arguments give the same visit while it is open."""
+
+    async def finished(self, session: str, onboarding_id: str) -> PaymentMeans | None:
+        """The card that the visit left with the gateway, or ``None`` if it is not finished or not this onboarding's."""
+
+
+class Catalogue(Protocol):
+    """What a tenant sells."""
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        """By id or slug. Raises ``NotFound``."""
+
+    async def grades(self, tenant_id: str, numbers: Sequence[str]) -> dict[str, Grade]:
+        """The grade of each of these numbers that is in the tenant's inventory, whoever holds it."""
