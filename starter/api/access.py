@@ -1,0 +1,107 @@
+"""Who calls, for which white label, and whether they may."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from domain.access import Principal, Right
+from domain.catalogue import Tenant
+from domain.errors import NotFound
+from domain.views import OnboardingView
+from starter.problems import Problem
+from starter.remember import RememberedKeys
+from starter.services import Services
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="API key", bearerFormat="dt_...", description="A Dialtone API key")
+
+
+def services_of(request: Request) -> Services:
+    """What this process was composed of."""
+    return cast("Services", request.app.state.services)
+
+
+Work = Annotated[Services, Depends(services_of)]
+
+
+async def _caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:
+    if credentials is None:
+        raise Problem(
+            "unauthenticated",
+            "Send your API key as: Authorization: Bearer dt_...",
+            headers={"WWW-Authenticate": 'Bearer realm="dialtone"'},
+        )
+    keys = cast("RememberedKeys", request.app.state.keys)
+    principal = await keys.authenticate(credentials.credentials)
+    if principal is None:
+        raise Problem(
+            "unauthenticated",
+            "This API key is not known, or it was revoked. Use another one.",
+            headers={"WWW-Authenticate": 'Bearer realm="dialtone", error="invalid_token"'},
+        )
+    request.state.principal_id = principal.id
+    return principal
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+def need(principal: Principal, right: Right) -> None:
+    """Raises the 403 ``Problem`` if the caller's role lacks the right."""
+    if not principal.may(right):
+        raise Problem("not_allowed", f"A key with the role {principal.role} has no right to {right}. Use one with more rights.")
+
+
+async def own_tenant(services: Services, principal: Principal, white_label: str | None) -> Tenant:
+    """The white label that a request is about: the caller's own, or the one that a key of the platform names.
+
+    Raises ``NotFound`` for another's, and a ``Problem`` if the platform's key names none.
+    """
+    if principal.tenant_id is None:
+        if white_label is None:
+            raise Problem("invalid_request", "A key of the platform works for many white labels: name one as white_label.")
+        return await services.catalogue.tenant(white_label)
+    tenant = await services.catalogue.tenant(principal.tenant_id)
+    if white_label not in {None, tenant.id, tenant.slug}:
+        raise NotFound("There is no such white label.")
+    return tenant
+
+
+OnboardingId = Annotated[
+    str,
+    Path(
+        pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="As the answer to the order gave it",
+        examples=["2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11"],
+    ),
+]
+
+
+async def _own_onboarding(onboarding_id: OnboardingId, principal: Caller, services: Work) -> OnboardingView:
+    return await services.onboardings.view(onboarding_id, principal.tenant_id)
+
+
+Own = Annotated[OnboardingView, Depends(_own_onboarding)]
+"""The onboarding that the address names, if the caller's white label has it: looked up before rights are, so that nobody
+learns from a 403 that an id exists."""
+
+_IDEMPOTENCY = Header(
+    alias="Idempotency-Key",
+    min_length=1,
+    max_length=255,
+    pattern=r"^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$",
+    description="New for every new order, the same when you repeat one; with or without quotes",
+    examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+)
+
+
+def _idempotency_key(value: Annotated[str, _IDEMPOTENCY]) -> str:
+    key = value.strip()
+    if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    if not key.strip():
+        raise Problem("idempotency_key_invalid", "The Idempotency-Key is empty. Send 1 to 255 printable characters.")
+    return key
+
+
+IdempotencyKey = Annotated[str, Depends(_idempotency_key)]

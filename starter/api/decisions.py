@@ -1,0 +1,96 @@
+"""What people decide about a running onboarding. The workflow says yes, or no with a reason."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+
+from domain.access import Principal, Right
+from domain.onboarding import Correction, Decision, OnboardingStatus, UndoResolution
+from domain.views import OnboardingView
+from domain.voice import Credentials
+from starter import lines
+from starter.api.access import Caller, Own, Work, need
+from starter.api.described import problems
+from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody
+from starter.services import Services
+
+router = APIRouter(prefix="/v1/onboardings/{onboarding_id}", tags=["Decisions"], responses=problems(400, 403, 404, 409, 413))
+
+Why = Annotated[Reason | None, Body()]
+
+
+async def _decide(
+    services: Services, principal: Principal, view: OnboardingView, update: str, body: Reason | RejectBody | None
+) -> OnboardingStatus:
+    decision = Decision(actor=principal.id, reason=body.reason if body else None)
+    return await services.onboardings.steer(view.id, update, decision)
+
+
+@router.post("/approve", summary="Approve")
+async def approve(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+    """Lets an order go on that waits for approval. Not for the one who placed it."""
+    need(principal, Right.APPROVE)
+    return await _decide(services, principal, view, "approve", body)
+
+
+@router.post("/reject", summary="Reject")
+async def reject(principal: Caller, view: Own, services: Work, body: RejectBody) -> OnboardingStatus:
+    """Refuses an order that waits for approval; what was reserved is released."""
+    need(principal, Right.APPROVE)
+    return await _decide(services, principal, view, "reject", body)
+
+
+@router.post("/cancel", summary="Cancel")
+async def cancel(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+    """Undoes everything. Possible until the service is active."""
+    need(principal, Right.OPERATE)
+    return await _decide(services, principal, view, "cancel", body)
+
+
+@router.post("/resend-activation", summary="Send a new activation link")
+async def resend_activation(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+    """The links sent before stop working."""
+    need(principal, Right.OPERATE)
+    return await _decide(services, principal, view, "resend_activation", body)
+
+
+@router.post("/correct", summary="Correct contact data")
+async def correct(principal: Caller, view: Own, services: Work, body: CorrectBody) -> OnboardingStatus:
+    """Corrects what an onboarding is held for; the step that failed is tried again."""
+    need(principal, Right.OPERATE)
+    correction = Correction(actor=principal.id, reason=body.reason, email=body.email)
+    return await services.onboardings.steer(view.id, "correct", correction)
+
+
+@router.post("/retry", summary="Try again")
+async def retry(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+    """Tries the step again that an onboarding is held for."""
+    need(principal, Right.OPERATE)
+    return await _decide(services, principal, view, "retry", body)
+
+
+@router.post("/give-up", summary="Give up")
+async def give_up(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+    """Ends a held onboarding; everything is undone."""
+    need(principal, Right.OPERATE)
+    return await _decide(services, principal, view, "give_up", body)
+
+
+@router.post("/resolve-undo", summary="Resolve a stuck undo")
+async def resolve_undo(principal: Caller, view: Own, services: Work, body: ResolveUndoBody) -> OnboardingStatus:
+    """For an effect that could not be undone: it was dealt with by hand, or shall be tried again now."""
+    need(principal, Right.OPERATE)
+    resolution = UndoResolution(actor=principal.id, undo=body.undo, resolved=body.resolved, reason=body.reason)
+    return await services.onboardings.steer(view.id, "resolve_undo", resolution)
+
+
+class CredentialList(Listing[Credentials]):
+    """One entry per line of the order."""
+
+
+@router.post("/credentials", summary="Show the telephones' passwords")
+async def show_credentials(principal: Caller, view: Own, services: Work, response: Response) -> CredentialList:
+    """The SIP user name and password of every line. A POST, so that no cache or history keeps the answer."""
+    need(principal, Right.OPERATE)
+    response.headers["Cache-Control"] = "no-store"
+    return CredentialList(items=await lines.credentials(services, view))

@@ -1,0 +1,73 @@
+"""Telephone numbers and plans of a white label."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from domain.access import Right
+from domain.numbers import NumberState
+from starter import problems
+from starter.api.access import Caller, Work, need, own_tenant
+from starter.api.described import problems as declared
+from starter.api.onboardings import MOST_PER_PAGE
+from starter.schemas import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans, WhiteLabel, e164
+
+router = APIRouter(prefix="/v1", tags=["Inventory"])
+
+
+@router.get("/numbers", summary="Search the inventory", responses=declared(400, 403, 404))
+async def search_numbers(
+    principal: Caller,
+    services: Work,
+    prefix: Annotated[str | None, Query(pattern=r"^\+[1-9][0-9]{0,14}$", description="E.164", examples=["+44121"])] = None,
+    state: Annotated[NumberState | None, Query()] = None,
+    page_size: Annotated[int, Query(ge=1, le=2**31 - 1, description=f"Coerced to {MOST_PER_PAGE}")] = 20,
+    page_token: Annotated[str | None, Query(max_length=500)] = None,
+    white_label: Annotated[WhiteLabel | None, Query()] = None,
+) -> NumberPage:
+    """In numeric order."""
+    need(principal, Right.READ)
+    tenant = await own_tenant(services, principal, white_label)
+    try:
+        page = await services.reader.search_numbers(tenant.id, prefix, state, min(page_size, MOST_PER_PAGE), page_token)
+    except ValueError as error:
+        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
+    return NumberPage(items=list(page.items), next_page_token=page.next_page_token)
+
+
+@router.post("/numbers", summary="Import numbers", responses=declared(400, 403, 404, 413))
+async def import_numbers(principal: Caller, body: ImportNumbers, services: Work) -> ImportReport:
+    """Adds numbers to the inventory. Rows that are no numbers are reported and left out; the others are imported."""
+    need(principal, Right.OPERATE)
+    tenant = await own_tenant(services, principal, body.white_label)
+    rows, good = [], dict[str, int]()
+    for row, text in enumerate(body.numbers):
+        number = e164(text, body.region)
+        if number is None:
+            detail = f"This is not a telephone number in {body.region}. Write it as +441214960123, or as it is dialled there."
+            rows.append(ImportedNumber(row=row, text=text, result="invalid", detail=detail))
+        elif number in good:
+            detail = f"Row {good[number]} says the same number."
+            rows.append(ImportedNumber(row=row, text=text, e164=number, result="repeated", detail=detail))
+        else:
+            good[number] = row
+            rows.append(ImportedNumber(row=row, text=text, e164=number, result="accepted"))
+    added = await services.inventory.import_numbers(tenant.id, tuple(good)) if good else 0
+    invalid = sum(row.result == "invalid" for row in rows)
+    return ImportReport(accepted=len(good), added=added, invalid=invalid, rows=rows)
+
+
+@router.get("/plans", summary="Plans and prices", responses=declared(403, 404))
+async def list_plans(principal: Caller, services: Work, white_label: Annotated[WhiteLabel | None, Query()] = None) -> Plans:
+    """What the white label sells now."""
+    need(principal, Right.READ)
+    tenant = await own_tenant(services, principal, white_label)
+    return Plans(
+        white_label=tenant.slug,
+        price_list=tenant.price_list.version,
+        currency=tenant.currency,
+        tax_name=tenant.tax_name,
+        tax_rate_basis_points=tenant.tax_rate_basis_points,
+        plans=[PlanBody.model_validate(plan.model_dump()) for plan in tenant.price_list.plans],
+        terms_version=tenant.terms.version,
+    )

@@ -1,0 +1,133 @@
+"""Orders and what becomes of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
+
+from domain.access import Right
+from domain.onboarding import OnboardingStatus, State
+from domain.views import TimelineEvent
+from starter import events, problems
+from starter.api.access import Caller, IdempotencyKey, Own, Work, need, own_tenant
+from starter.api.described import problems as declared
+from starter.schemas import Accepted, CreateOnboarding, Listing, Onboarding, OnboardingPage, WhiteLabel
+
+router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"])
+
+MOST_PER_PAGE = 100
+_MOST_SEQUENCE = 2**63 - 1
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Order: start an onboarding",
+    responses={
+        202: {
+            "description": "Accepted. The order runs to its end, whatever happens to us meanwhile",
+            "headers": {
+                "Location": {"schema": {"type": "string"}, "required": True},
+                "Idempotent-Replayed": {"schema": {"type": "string"}, "description": "`true` if a repetition was recognised"},
+            },
+        },
+        **declared(400, 403, 404, 413),
+    },
+)
+async def create_onboarding(
+    request: Request, response: Response, principal: Caller, body: CreateOnboarding, key: IdempotencyKey, services: Work
+) -> Accepted:
+    """Validates, prices and starts an onboarding. Sending the same again with the same key is always safe."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, body.white_label)
+    order, found = body.order()
+    if order is None:
+        raise problems.of_findings(found)
+    started = await services.onboardings.start(
+        principal,
+        tenant,
+        order,
+        idempotency_key=key,
+        fingerprint=services.secrets.fingerprint(await request.body()),
+        terms_accepted=body.terms_accepted,
+        address=request.client.host if request.client else None,
+    )
+    response.headers["Location"] = f"/v1/onboardings/{started.id}"
+    if started.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return Accepted.of(started.id, State.OPENING)
+
+
+@router.get("", summary="List onboardings, newest first", responses=declared(400, 403, 404))
+async def list_onboardings(
+    principal: Caller,
+    services: Work,
+    state: Annotated[State | None, Query(description="Only those in this state")] = None,
+    page_size: Annotated[int, Query(ge=1, le=2**31 - 1, description=f"Coerced to {MOST_PER_PAGE}")] = 20,
+    page_token: Annotated[str | None, Query(max_length=500)] = None,
+    white_label: Annotated[WhiteLabel | None, Query()] = None,
+) -> OnboardingPage:
+    """A key of the platform sees all white labels unless it names one."""
+    need(principal, Right.READ)
+    tenant_id = principal.tenant_id
+    if tenant_id is not None or white_label is not None:
+        tenant_id = (await own_tenant(services, principal, white_label)).id
+    try:
+        page = await services.reader.list(tenant_id, state, min(page_size, MOST_PER_PAGE), page_token)
+    except ValueError as error:
+        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
+    return OnboardingPage(items=[Onboarding.of(view) for view in page.items], next_page_token=page.next_page_token)
+
+
+@router.get("/{onboarding_id}", summary="Look at one", responses=declared(403, 404))  # noqa: FAST003 - Own takes it
+async def get_onboarding(principal: Caller, view: Own) -> Onboarding:
+    """As its row has it; needs neither a worker nor Temporal."""
+    need(principal, Right.READ)
+    return Onboarding.of(view)
+
+
+@router.get(
+    "/{onboarding_id}/status",  # noqa: FAST003 - Own takes it
+    summary="Ask the running workflow",
+    responses=declared(403, 404),
+)
+async def get_status(principal: Caller, view: Own, services: Work) -> OnboardingStatus:
+    """The workflow's own answer, with the undos that are stuck. Needs a worker; without one it is 503."""
+    need(principal, Right.READ)
+    return await services.onboardings.status(view.id)
+
+
+class Timeline(Listing[TimelineEvent]):
+    """Entries, oldest first. Ask again with ``after`` set to the last sequence."""
+
+
+@router.get(
+    "/{onboarding_id}/events",  # noqa: FAST003 - Own takes it
+    response_model=Timeline,
+    summary="Follow the timeline",
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The entries after `after`"},
+        204: {"description": "The stream has ended and has nothing more: do not reconnect"},
+        **declared(403, 404),
+    },
+)
+async def get_events(
+    principal: Caller,
+    view: Own,
+    services: Work,
+    after: Annotated[int, Query(ge=0, le=_MOST_SEQUENCE, description="Only entries after this sequence")] = 0,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+    last_event_id: Annotated[int | None, Header(ge=0, le=_MOST_SEQUENCE, description="As browsers send it")] = None,
+) -> Response | Timeline:
+    """JSON by default; with `Accept: text/event-stream` a stream that ends when the onboarding has ended."""
+    need(principal, Right.READ)
+    if "text/event-stream" not in accept:
+        return Timeline(items=list(await services.reader.timeline(view.id, after)))
+    after = after if last_event_id is None else last_event_id
+    if after and view.state.is_final and not await services.reader.timeline(view.id, after):
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+    return StreamingResponse(
+        events.stream(services.reader, view.id, after, services.closing),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )

@@ -1,0 +1,96 @@
+"""The web process of an installation: its services composed from the settings, and the server around them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from socket import socket
+
+import uvicorn
+from pydantic import AnyHttpUrl
+
+from adapters.crypto import Secrets
+from adapters.database import Database
+from adapters.payments.card_page import StripeCardPage, StripeWebhooks
+from adapters.settings import Settings
+from adapters.temporal import connect
+from starter import logs
+from starter.onboardings import Onboardings
+from starter.remember import RememberedCatalogue
+from starter.services import Services
+from starter.web import create_app
+
+__all__ = ["Services", "compose", "create_app", "serve"]
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def compose(settings: Settings) -> AsyncIterator[Services]:
+    """The services of this installation, closed at the end. Starts without Temporal: ``/readyz`` says when it is there."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.aclose)
+        card_page = StripeCardPage.connect(settings.stripe_api_key, settings.stripe_api_base)
+        stack.push_async_callback(card_page.aclose)
+        client = await connect(settings, lazy=True)
+        catalogue = RememberedCatalogue(database.catalogue)
+
+        async def temporal_answers() -> None:
+            await client.service_client.check_health()
+
+        async def database_answers() -> None:
+            await database.reader.list(None, None, 1, None)
+
+        yield Services(
+            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue),
+            reader=database.reader,
+            catalogue=catalogue,
+            identities=database.identities,
+            inventory=database.admin,
+            card_page=card_page,
+            webhooks=StripeWebhooks(settings.stripe_webhook_secret),
+            secrets=Secrets(settings.secret),
+            base_url=_origin(settings.base_url),
+            card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
+            probes={"database": database_answers, "temporal": temporal_answers},
+        )
+
+
+def _origin(url: AnyHttpUrl) -> str:
+    default = {"http": 80, "https": 443}[url.scheme]
+    return f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port not in {None, default} else "")
+
+
+class _Server(uvicorn.Server):
+    """Tells the event streams to end before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._services.closing.set()
+        await super().shutdown(sockets)
+
+
+async def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8400) -> None:
+    """Run the web process until it is told to stop (SIGINT, SIGTERM)."""
+    logs.configure()
+    async with compose(settings) as services:
+        config = uvicorn.Config(
+            create_app(services),
+            host=host,
+            port=port,
+            # Its access log prints whole addresses, and the address of the activation page is a key.
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        _log.info("listening", extra={"host": host, "port": port})
+        await _Server(config, services).serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Settings()))

@@ -1,0 +1,270 @@
+"""Starting and steering onboardings: the only place of the web process that speaks to Temporal.
+
+Starting writes one thing: the workflow. No row, no outbox, so nothing can be half-started (DESIGN section 2).
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain import keys, rules
+from domain.access import Principal
+from domain.base import Value
+from domain.catalogue import Tenant
+from domain.errors import NotFound, Refused, Unavailable
+from domain.onboarding import OnboardingInput, OnboardingStatus, State
+from domain.orders import Administration, Order, TermsAcceptance
+from domain.ports import Catalogue
+from domain.quotes import quote
+from domain.views import OnboardingReader, OnboardingView
+from starter import problems
+
+PATIENCE = 5.0
+"""Seconds that a person waits for Temporal, or for a worker behind it, before being told to come back."""
+
+_STATE = SearchAttributeKey.for_keyword("OnboardingState")
+_TENANT = SearchAttributeKey.for_keyword("TenantId")
+_WORKFLOW = "onboarding"
+
+_log = logging.getLogger(__name__)
+
+
+class Started(Value):
+    """The onboarding that a request stands for. ``replayed``: an earlier request with the same key had started it."""
+
+    id: str
+    state: State = State.OPENING
+    replayed: bool = False
+
+
+class Onboardings:
+    """Starts onboardings, tells how they stand, and passes people's decisions on to them."""
+
+    def __init__(self, client: Client, reader: OnboardingReader, catalogue: Catalogue, task_queue: str) -> None:
+        self._client = client
+        self._reader = reader
+        self._catalogue = catalogue
+        self._task_queue = task_queue
+
+    async def start(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        order: Order,
+        *,
+        idempotency_key: str,
+        fingerprint: str,
+        terms_accepted: bool = False,
+        address: str | None = None,
+    ) -> Started:
+        """Start the onboarding of an order, once per tenant and ``idempotency_key``.
+
+        ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms.
+        Raises ``Problem`` for an order that cannot be or a key that stands for another request, ``Unavailable``
+        without Temporal: then the same request with the same key is safe to send again.
+        """
+        onboarding = keys.onboarding_id(tenant.id, idempotency_key)
+        # The row outlives the workflow's history, which Temporal deletes after its retention: without this look a key
+        # from last year would start anew.
+        earlier = await self._row(onboarding)
+        if earlier is not None:
+            return _replay(earlier, fingerprint)
+        now = datetime.now(UTC)
+        numbers = order.explicit_numbers
+        grades = await self._catalogue.grades(tenant.id, numbers) if numbers else {}
+        terms = None
+        if order.administration is Administration.OPERATOR and terms_accepted:
+            terms = TermsAcceptance(
+                version=tenant.terms.version,
+                sha256=tenant.terms.sha256,
+                capacity="on_behalf",
+                accepted_by=principal.id,
+                accepted_at=now,
+                address=address,
+            )
+        found = rules.findings(order, tenant, grades, terms)
+        if found:
+            raise problems.of_findings(found)
+        price = quote(order, tenant, grades)
+        reasons = rules.approval_reasons(order, price, tenant, grades)
+        begin = OnboardingInput(
+            id=onboarding,
+            tenant_id=tenant.id,
+            sip_domain=tenant.sip_domain,
+            requested_by=principal.id,
+            submitted_at=now,
+            fingerprint=fingerprint,
+            order=order,
+            quote=price,
+            approval_reasons=reasons,
+            terms=terms,
+            schedule=tenant.schedule,
+        )
+        try:
+            await self._begin(begin)
+        except WorkflowAlreadyStartedError:
+            return _replay(await self.view(onboarding, tenant.id), fingerprint)
+        return Started(id=onboarding)
+
+    async def _begin(self, begin: OnboardingInput) -> None:
+        attributes = TypedSearchAttributes(
+            [SearchAttributePair(_STATE, State.OPENING.value), SearchAttributePair(_TENANT, begin.tenant_id)]
+        )
+        lines, numbers = len(begin.order.services), begin.order.number_count
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._client.start_workflow(
+                    _WORKFLOW,
+                    begin,
+                    id=keys.workflow_id(begin.id),
+                    task_queue=self._task_queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    memo={"fingerprint": begin.fingerprint, "tenant": begin.tenant_id},
+                    search_attributes=attributes,
+                    static_summary=f"{begin.order.administration.value}: {lines} line(s), {numbers} number(s), {begin.quote.total}",
+                )
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            _log.warning("start refused by Temporal", extra={"cause": _cause(error)})
+            raise Unavailable(
+                "Orders cannot be accepted right now. Nothing was charged or reserved. "
+                "Send the same request with the same Idempotency-Key again: it will be carried out once.",
+                code="temporal_unavailable",
+                retry_after=PATIENCE,
+            ) from error
+
+    async def view(self, onboarding_id: str, tenant_id: str | None) -> OnboardingView:
+        """One onboarding, of this tenant if one is given. Raises ``NotFound``.
+
+        Just after 202 the workflow may not have written its row; then its input tells the same.
+        """
+        try:
+            return await self._reader.get(onboarding_id, tenant_id)
+        except NotFound:
+            begin = await self._input(onboarding_id)
+            if begin is None or (tenant_id is not None and begin.tenant_id != tenant_id):
+                raise
+        return OnboardingView(
+            id=begin.id,
+            tenant_id=begin.tenant_id,
+            account_id=keys.account_id(begin.id),
+            state=State.OPENING,
+            waits_for=None,
+            deadline=None,
+            generation=1,
+            needs_attention=None,
+            outcome=None,
+            requested_by=begin.requested_by,
+            created_at=begin.submitted_at,
+            updated_at=begin.submitted_at,
+            fingerprint=begin.fingerprint,
+            order=begin.order,
+            quote=begin.quote,
+            approval_reasons=begin.approval_reasons,
+            terms=begin.terms,
+            numbers=(),
+            charged_minor=0,
+            refunded_minor=0,
+        )
+
+    async def status(self, onboarding_id: str, patience: float = PATIENCE) -> OnboardingStatus:
+        """The workflow's own answer, stuck undos included, within ``patience`` seconds.
+
+        Raises ``NotFound``, and ``Unavailable`` without a worker.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                answer: OnboardingStatus = await self._handle(onboarding_id).query("state", result_type=OnboardingStatus)
+        except (RPCError, RuntimeError, TimeoutError, WorkflowQueryFailedError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                raise NotFound("There is no such onboarding.") from error
+            raise _nobody_answers(error) from error
+        return answer
+
+    async def steer(self, onboarding_id: str, update: str, value: Value) -> OnboardingStatus:
+        """Pass a decision on. Raises ``Refused`` with the workflow's code if it says no, ``already_finished`` if it has
+        ended, ``NotFound`` if it never began, ``Unavailable`` if nobody answers in time."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer: OnboardingStatus = await self._handle(onboarding_id).execute_update(
+                    update, value, result_type=OnboardingStatus
+                )
+        except WorkflowUpdateFailedError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type:
+                raise Refused(error.cause.message, code=error.cause.type) from error
+            _log.exception("update failed", extra={"update": update, "onboarding": onboarding_id})
+            raise _nobody_answers(error) from error
+        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                await self.view(onboarding_id, None)
+                raise Refused("This onboarding has ended; it cannot be changed any more.", code="already_finished") from error
+            raise _nobody_answers(error) from error
+        return answer
+
+    def _handle(self, onboarding_id: str) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(keys.workflow_id(onboarding_id))
+
+    async def _row(self, onboarding_id: str) -> OnboardingView | None:
+        try:
+            return await self._reader.get(onboarding_id)
+        except NotFound:
+            return None
+
+    async def _input(self, onboarding_id: str) -> OnboardingInput | None:
+        """What the workflow was started with, or ``None`` if there is no such workflow."""
+        handle = self._handle(onboarding_id)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                first = await anext(aiter(handle.fetch_history_events(page_size=1)))
+                payloads = first.workflow_execution_started_event_attributes.input.payloads
+                (begin,) = await self._client.data_converter.decode(payloads, [OnboardingInput])
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _nobody_answers(error) from error
+        except (RuntimeError, TimeoutError) as error:
+            raise _nobody_answers(error) from error
+        assert isinstance(begin, OnboardingInput)
+        return begin
+
+
+def _replay(earlier: OnboardingView, fingerprint: str) -> Started:
+    if earlier.fingerprint != fingerprint:
+        raise problems.Problem(
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another request before. Use a new key for a new order.",
+        )
+    return Started(id=earlier.id, state=earlier.state, replayed=True)
+
+
+def _nobody_answers(error: BaseException) -> Unavailable:
+    _log.warning("no answer from Temporal or its worker", extra={"cause": _cause(error)})
+    return Unavailable(
+        "Nobody answered in time, so it is not known whether this was done. Look at the onboarding, or send the same "
+        "again: what was done already will not be done twice.",
+        code="worker_unavailable",
+        retry_after=PATIENCE,
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """The kind of failure. Not its message: that may quote what a customer sent."""
+    return f"{type(error).__name__} {error.status.name}" if isinstance(error, RPCError) else type(error).__name__

@@ -1,0 +1,231 @@
+"""Errors as HTTP says them: RFC 9457 problems. The only place where an error of the product becomes a status."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from domain.errors import DialtoneError, NotFound, Refused, Unavailable
+from domain.rules import Finding
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem: its status, its title, and what to do about it."""
+
+    status: int
+    title: str
+    advice: str
+
+
+KINDS = {
+    "bad_request": Kind(
+        400, "The request cannot be read", "Send well-formed JSON in UTF-8 with Content-Type application/json."
+    ),
+    "idempotency_key_missing": Kind(
+        400,
+        "The Idempotency-Key is missing",
+        "Send a header Idempotency-Key with a value that is new for every new order, a UUID for example. Sending the same "
+        "request with the same key again is always safe.",
+    ),
+    "idempotency_key_invalid": Kind(
+        400, "The Idempotency-Key is not valid", "Use 1 to 255 printable ASCII characters, with or without quotes around them."
+    ),
+    "page_token_invalid": Kind(
+        400,
+        "The page token is not valid",
+        "Use next_page_token exactly as it was given, with the same filters, or start again without it.",
+    ),
+    "bad_signature": Kind(400, "The signature is not valid", "Check the webhook secret on both sides."),
+    "unauthenticated": Kind(401, "The API key is missing or unknown", "Send it as: Authorization: Bearer dt_..."),
+    "not_allowed": Kind(403, "This key may not do that", "Use a key with the role that the answer names."),
+    "approver_is_requester": Kind(
+        403, "The requester cannot decide", "Somebody other than the one who placed the order has to approve or reject it."
+    ),
+    "not_found": Kind(404, "There is no such thing", "Check the id. Things of other white labels are answered alike."),
+    "method_not_allowed": Kind(405, "The method is not allowed here", "The Allow header names the methods that are."),
+    "refused": Kind(409, "The answer is no", "The detail says why. The same request will be answered the same way."),
+    "already_finished": Kind(409, "The onboarding has ended", "Its outcome says how. Start a new one if it is still wanted."),
+    "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
+    "too_large": Kind(413, "The body is too large", "A body may hold 1 MB. Import long lists of numbers in several requests."),
+    "invalid_request": Kind(422, "The request is not valid", "Every entry of errors says where and how to mend it."),
+    "idempotency_key_reused": Kind(
+        422,
+        "The Idempotency-Key was used for another request",
+        "A key stands for one request body. Use a new key for a new order, or repeat the first body exactly.",
+    ),
+    "internal": Kind(500, "Something went wrong on our side", "Tell support the instance of this problem."),
+    "unavailable": Kind(503, "Not available right now", "Send the same request again after the seconds in Retry-After."),
+}
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    code: str = Field(examples=["service_address_missing"])
+    detail: str = Field(examples=["A telephone number needs the address where it is used. Add it."])
+    pointer: str | None = Field(
+        default=None, description="JSON pointer (RFC 6901) into the body", examples=["/customer/service_address"]
+    )
+    parameter: str | None = Field(default=None, description="Name of the query, path or header parameter")
+
+
+class ProblemBody(BaseModel):
+    """An RFC 9457 problem. Match on ``code``; ``detail`` is for people and may change."""
+
+    type: str = Field(description="Absolute URI of a page about this kind of problem")
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str = Field(description="This occurrence; the same id is in the header X-Request-Id and in the logs")
+    errors: list[ProblemError] = []
+
+
+class Problem(Exception):  # the word of RFC 9457
+    """An answer that is a problem. ``code`` decides the status unless one is given."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[ProblemError] = (),
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.kind = code if code in KINDS else "refused"
+        self.status = status or KINDS[self.kind].status
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = headers or {}
+
+
+def of_error(error: DialtoneError) -> Problem:
+    """The HTTP side of an error of the product."""
+    if isinstance(error, NotFound):
+        return Problem("not_found", error.message)
+    if isinstance(error, Unavailable):
+        wait = str(math.ceil(error.retry_after or 5))
+        problem = Problem("unavailable", error.message, headers={"Retry-After": wait})
+        problem.code = error.code
+        return problem
+    if isinstance(error, Refused):
+        return Problem(error.code, error.message)
+    return Problem("internal", "Something unexpected happened. It was logged.")
+
+
+def of_findings(findings: Sequence[Finding]) -> Problem:
+    """A body that was understood and cannot be."""
+    errors = [ProblemError(code=item.code, detail=item.message, pointer=item.pointer) for item in findings]
+    return Problem("invalid_request", _count(len(errors)), errors=errors)
+
+
+def _count(errors: int) -> str:
+    return "One thing in the request must be mended." if errors == 1 else f"{errors} things in the request must be mended."
+
+
+_SENTENCES = {
+    "missing": "This is missing. Add it.",
+    "extra_forbidden": "There is no such field. Check its spelling or remove it.",
+    "json_invalid": "This is not well-formed JSON.",
+    "model_attributes_type": "This must be a JSON object.",
+    "string_unicode": "This text is not valid Unicode.",
+}
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
+    text = message.removeprefix("Value error, ").strip()
+    # Validators of the domain speak of their field: "is not an IANA time zone; ...".
+    text = f"This {text}" if text.startswith(("is ", "holds ")) else text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901) from a path of keys and positions."""
+    parts = [str(part).encode("utf-8", "replace").decode() for part in location]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    found: list[ProblemError] = []
+    for item in error.errors():
+        place, *location = item["loc"]
+        if place == "path":
+            # What cannot be an id is the id of nothing; the same answer for all of them.
+            return Problem("not_found", "There is nothing at this address.")
+        name = str(location[0]) if location else ""
+        if place == "header" and name.lower() == "idempotency-key":
+            code = "idempotency_key_missing" if item["type"] == "missing" else "idempotency_key_invalid"
+            return Problem(code, KINDS[code].advice)
+        if item["type"] == "json_invalid":
+            return Problem("bad_request", "The body is not well-formed JSON.")
+        detail = _sentence(item["type"], item["msg"])
+        if place == "body":
+            found.append(ProblemError(code=item["type"], detail=detail, pointer=pointer(location)))
+        else:
+            found.append(ProblemError(code=item["type"], detail=detail, parameter=name))
+    return Problem("invalid_request", _count(len(found)), errors=found)
+
+
+def respond(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
+    """The problem as a response."""
+    body = ProblemBody(
+        type=f"{base_url}/problems/{problem.kind}",
+        title=KINDS[problem.kind].title,
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        instance=f"urn:uuid:{request_id}",
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE
+    )
+
+
+_BY_STATUS = {400: "bad_request", 401: "unauthenticated", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def of_http(error: HTTPException) -> Problem:
+    """What the framework raises by itself."""
+    code = _BY_STATUS.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")
+    detail = {
+        "not_found": "There is nothing at this address.",
+        "method_not_allowed": "This address does not know this method.",
+        "too_large": "The body holds more than 1 MB.",
+    }.get(code, f"{HTTPStatus(error.status_code).phrase}.")
+    return Problem(code, detail, status=error.status_code, headers=dict(error.headers or {}))
+
+
+def install(app: FastAPI, base_url: str) -> None:
+    """Make every error of the application a problem."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        match error:
+            case Problem():
+                problem = error
+            case DialtoneError():
+                problem = of_error(error)
+            case RequestValidationError():
+                problem = _of_validation(error)
+            case HTTPException():
+                problem = of_http(error)
+            case _:
+                raise error
+        return respond(problem, base_url, request.state.request_id)
+
+    for kind in (Problem, DialtoneError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)

@@ -1,0 +1,306 @@
+"""What the API takes and gives. Strict at the door, where the domain's own values are tolerant inside."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+import phonenumbers
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+
+from domain.customer import E164, Address, Contact, Country, Customer, LongText, Text
+from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
+from domain.onboarding import Outcome, State
+from domain.orders import Order, Service, TermsAcceptance
+from domain.quotes import Quote
+from domain.rules import Finding
+from domain.views import OnboardingView
+
+T = TypeVar("T")
+
+Telephone = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=40, pattern=r"^[+0-9 ()./\-]+$"),
+    Field(description="As people write it, national or international", examples=["0121 496 0123"]),
+]
+WhiteLabel = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="Slug or id of the white label. Needed with a key of the platform; other keys have only their own.",
+        examples=["brightvoice"],
+    ),
+]
+
+
+def e164(text: str, region: str) -> str | None:
+    """A telephone number in E.164, read as somebody in that region (ISO 3166-1) would dial it; ``None`` if it is none."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    # Possible, not valid: numbering plans change faster than the library, and ranges for drama are numbers too.
+    if number.extension or not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+class AddressBody(Address, extra="forbid"):
+    """A postal address."""
+
+
+class ContactBody(Contact, extra="forbid"):
+    """The person who may act for the customer."""
+
+    telephone: Telephone | None = None
+
+
+class CustomerBody(Customer, extra="forbid"):
+    """The party that is signed up."""
+
+    contact: ContactBody
+    billing_address: AddressBody
+    service_address: AddressBody | None = Field(
+        default=None, description="Where the telephones stand: what emergency services are told. Required with numbers"
+    )
+
+
+class CriteriaBody(NumberCriteria, extra="forbid"):
+    """Numbers by description."""
+
+
+class NumberSelectionBody(NumberSelection, extra="forbid"):
+    """Either numbers by name or numbers by description, never both."""
+
+    explicit: Annotated[tuple[Telephone, ...], Field(max_length=100)] = ()
+    criteria: CriteriaBody | None = None
+
+
+class ServiceBody(Service, extra="forbid"):
+    """One telephone line of the order."""
+
+    numbers: NumberSelectionBody = NumberSelectionBody()
+
+
+class CreateOnboarding(Order):
+    """A customer order. National telephone numbers are read as dialled in the customer's country."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer": {
+                        "name": "Harbour Books Ltd",
+                        "contact": {
+                            "full_name": "Ada Reed",
+                            "email": "ada@harbourbooks.example",
+                            "telephone": "0121 496 0001",
+                        },
+                        "billing_address": {
+                            "lines": ["1 Colmore Row"],
+                            "city": "Birmingham",
+                            "postcode": "B3 2BJ",
+                            "country": "GB",
+                        },
+                        "service_address": {
+                            "lines": ["1 Colmore Row"],
+                            "city": "Birmingham",
+                            "postcode": "B3 2BJ",
+                            "country": "GB",
+                        },
+                    },
+                    "services": [{"label": "Front desk", "numbers": {"criteria": {"count": 2, "prefix": "+44121496"}}}],
+                }
+            ]
+        },
+    )
+
+    customer: CustomerBody
+    services: Annotated[tuple[ServiceBody, ...], Field(max_length=50)] = ()
+    white_label: WhiteLabel | None = None
+    terms_accepted: bool = Field(
+        default=False,
+        description="That the customer has accepted the terms, attested by you. Needed when the operator administers; a "
+        "customer who administers accepts them on the activation page, and this is not looked at.",
+    )
+
+    def order(self) -> tuple[Order | None, list[Finding]]:
+        """The order with every telephone number in E.164; or what about the numbers cannot be read."""
+        data = self.model_dump(exclude={"white_label", "terms_accepted"})
+        region, found = self.customer.billing_address.country, []
+
+        def normal(text: str, pointer: str, region: str) -> str:
+            number = e164(text, region)
+            if number is None:
+                message = f"This is not a telephone number in {region}. Write it as +441214960123, or as it is dialled there."
+                found.append(Finding(code="telephone_invalid", pointer=pointer, message=message))
+            return number or text
+
+        contact = data["customer"]["contact"]
+        if contact["telephone"] is not None:
+            contact["telephone"] = normal(contact["telephone"], "/customer/contact/telephone", region)
+        if self.customer.service_address is not None:
+            region = self.customer.service_address.country
+        for position, service in enumerate(data["services"]):
+            base, seen = f"/services/{position}/numbers/explicit", set[str]()
+            numbers = [normal(text, f"{base}/{i}", region) for i, text in enumerate(service["numbers"]["explicit"])]
+            for index, number in enumerate(numbers):
+                if number in seen:
+                    message = "This number is ordered twice. Remove one of the two."
+                    found.append(Finding(code="number_twice", pointer=f"{base}/{index}", message=message))
+                seen.add(number)
+            service["numbers"]["explicit"] = numbers
+        return (None, found) if found else (Order.model_validate(data), found)
+
+
+class Body(BaseModel):
+    """A small body: unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reason(Body):
+    """Why. It is kept in the timeline, so leave personal data out."""
+
+    reason: LongText | None = Field(default=None, examples=["Customer asked by telephone"])
+
+
+class RejectBody(Body):
+    """Why the order is not approved. The requester reads it."""
+
+    reason: LongText = Field(examples=["The credit limit is too high for a new customer"])
+
+
+class CorrectBody(Reason):
+    """What is corrected; fields left out stay as they are."""
+
+    email: EmailStr | None = Field(default=None, description="The contact's e-mail address", examples=["ada@example.com"])
+
+
+class ResolveUndoBody(RejectBody):
+    """What became of an undo that did not succeed by itself."""
+
+    undo: Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
+        description="Which one: an entry of stuck_undos", examples=["release_payment"]
+    )
+    resolved: bool = Field(description="True: done by hand. False: try again now")
+
+
+class ImportNumbers(Body):
+    """Numbers for the inventory."""
+
+    numbers: Annotated[tuple[Annotated[str, Field(max_length=60)], ...], Field(min_length=1, max_length=10_000)] = Field(
+        examples=[["0121 496 0000", "+441214960001"]]
+    )
+    region: Country = Field(description="The country in which numbers without a plus are dialled")
+    white_label: WhiteLabel | None = None
+
+
+class ImportedNumber(BaseModel):
+    """What became of one row."""
+
+    row: int = Field(description="Position in the request, from 0")
+    text: str
+    e164: E164 | None = None
+    result: Literal["accepted", "repeated", "invalid"] = Field(
+        description="accepted: it is in the inventory now; repeated: an earlier row says the same; invalid: not a number"
+    )
+    detail: str | None = None
+
+
+class ImportReport(BaseModel):
+    """What became of an import. Importing the same numbers again changes nothing."""
+
+    accepted: int
+    added: int = Field(description="How many were not in the inventory before")
+    invalid: int
+    rows: list[ImportedNumber]
+
+
+class Links(BaseModel):
+    """Where to go from here."""
+
+    self: str
+    events: str
+
+
+class Accepted(BaseModel):
+    """The order is accepted and cannot be lost any more. Follow ``links.events`` to see it proceed."""
+
+    id: str
+    state: State
+    links: Links
+
+    @classmethod
+    def of(cls, onboarding_id: str, state: State) -> Self:
+        path = f"/v1/onboardings/{onboarding_id}"
+        return cls(id=onboarding_id, state=state, links=Links(self=path, events=f"{path}/events"))
+
+
+class Onboarding(BaseModel):
+    """One onboarding as it stands. Amounts are minor units of the quote's currency; times are UTC."""
+
+    id: str
+    tenant_id: str
+    account_id: str
+    state: State
+    tm_forum_state: str = Field(description="The same as a TMF622 product order state")
+    waits_for: str | None
+    deadline: datetime | None
+    generation: int
+    needs_attention: str | None
+    outcome: Outcome | None
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+    order: Order
+    quote: Quote
+    approval_reasons: tuple[str, ...]
+    terms: TermsAcceptance | None
+    numbers: tuple[str, ...]
+    charged_minor: int
+    refunded_minor: int
+    links: Links
+
+    @classmethod
+    def of(cls, view: OnboardingView) -> Self:
+        path = f"/v1/onboardings/{view.id}"
+        links = Links(self=path, events=f"{path}/events")
+        facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
+        return cls(tm_forum_state=view.state.tm_forum, links=links, **facts)
+
+
+class Listing(BaseModel, Generic[T]):
+    """One page. No token, no further page; a page may hold fewer entries than asked for."""
+
+    items: list[T]
+    next_page_token: str | None = None
+
+
+class OnboardingPage(Listing[Onboarding]):
+    """One page of onboardings, newest first."""
+
+
+class NumberPage(Listing[NumberRecord]):
+    """One page of the inventory, in numeric order."""
+
+
+class PlanBody(BaseModel):
+    """A plan. Prices in minor units before tax."""
+
+    code: str
+    name: Text
+    setup_minor: int
+    period_minor: int
+    number_period_minor: int
+
+
+class Plans(BaseModel):
+    """What a white label sells. The first plan is the default."""
+
+    white_label: str
+    price_list: str
+    currency: str
+    tax_name: str
+    tax_rate_basis_points: int
+    plans: list[PlanBody]
+    terms_version: str

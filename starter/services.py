@@ -1,0 +1,71 @@
+"""What the web process works with: ports, handed in once by whoever composes the process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.access import Identities
+from domain.payments import CardVisit
+from domain.ports import Catalogue, HostedCardPage
+from domain.views import OnboardingReader
+from starter.onboardings import Onboardings
+
+
+class Link(Protocol):
+    """The verified content of an activation link."""
+
+    @property
+    def onboarding_id(self) -> str: ...
+
+    @property
+    def generation(self) -> int: ...
+
+
+class Secrets(Protocol):
+    """What is derived from the installation's secret."""
+
+    def fingerprint(self, body: bytes) -> str:
+        """A keyed digest of a request body."""
+
+    def read_activation_token(self, token: str) -> Link | None:
+        """The link's content, or ``None`` for one that is not ours."""
+
+    def device_password(self, username: str, domain: str) -> str:
+        """A line's SIP password."""
+
+
+class Inventory(Protocol):
+    """The side of the inventory that operators fill."""
+
+    async def import_numbers(self, tenant_id: str, numbers: Sequence[str]) -> int:
+        """Add E.164 numbers to a tenant's inventory; those that are there already stay as they are. Returns how many are new."""
+
+
+class Webhooks(Protocol):
+    """Reads what the gateway reports."""
+
+    def visit(self, body: bytes, signature: str) -> CardVisit | None:
+        """The card visit that this report is about, ``None`` for other reports. Raises ``Refused`` for a wrong signature."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that the routes and pages use. Nothing here knows of HTTP."""
+
+    onboardings: Onboardings
+    reader: OnboardingReader
+    catalogue: Catalogue
+    identities: Identities
+    inventory: Inventory
+    card_page: HostedCardPage
+    webhooks: Webhooks
+    secrets: Secrets
+    base_url: str
+    """The origin in every link, without a slash at the end; never taken from a request."""
+    card_page_origin: str
+    """Where the gateway's card page lives: the only foreign place a form of ours may lead to."""
+    probes: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """What must answer before this process is ready, by name; each raises when it does not."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is asked to stop, so that open event streams end by themselves."""

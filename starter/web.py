@@ -1,0 +1,42 @@
+"""The web application: API, customers' pages, documentation, over services that were composed elsewhere."""
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from starter import pages, problems, webhooks
+from starter.api import decisions, described, docs, health, inventory, onboardings
+from starter.middleware import Surroundings
+from starter.remember import RememberedKeys
+from starter.rendering import HERE
+from starter.services import Services
+
+VERSION = "0.1.0"
+MOST_BYTES = 1_000_000
+"""The largest body that is read."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over these services. It opens and closes nothing: that is for whoever composed them."""
+    app = FastAPI(
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would lose the body of a POST, and the address without it is the same mistake once more.
+        redirect_slashes=False,
+        max_body_size=MOST_BYTES,
+        openapi_tags=[
+            {"name": "Onboardings", "description": "Orders and what becomes of them."},
+            {"name": "Decisions", "description": "What people decide about a running onboarding."},
+            {"name": "Inventory", "description": "Telephone numbers and plans."},
+            {"name": "Health", "description": "For load balancers and schedulers."},
+        ],
+    )
+    app.state.services = services
+    app.state.keys = RememberedKeys(services.identities)
+    for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.add_middleware(Surroundings, base_url=services.base_url)
+    problems.install(app, services.base_url)
+    described.install(app)
+    return app
