@@ -51,3 +51,10 @@ class Payment(Value):
     reference: str
     amount: Money
     state: PaymentState
+
+
+class CardVisit(Value):
+    """A visit to the gateway's hosted card page that the customer has completed, as the gateway reports it."""
+
+    session: str
+    onboarding_id: str
