@@ -1,0 +1,175 @@
+"""Lines on a Kamailio switch, provisioned by writing the tables that it reads for every REGISTER and every call.
+
+Kamailio needs no reload and no interface of its own for that: a line works the moment its transaction is committed.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import partial
+
+import httpx
+from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy.exc import IntegrityError
+
+from adapters.crypto import Secrets
+from adapters.voice.transactions import open_transactions
+from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
+from domain.voice import Line, LineRemoval
+
+_MAX_CHANNELS = "max_channels"
+
+# Said once here: building a statement anew for every line costs more than running it.
+#
+# Takes the key's row, making it if need be, and holds it until the transaction ends: a step and its undo follow each other.
+# An update that changes nothing is the one statement that creates, locks and reads a row on both databases.
+_LOCK_KEY = text(
+    "INSERT INTO dialtone_line_keys (key) VALUES (:key) ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING closed_at"
+)
+_CLOSE_KEY = text(
+    "INSERT INTO dialtone_line_keys (key, closed_at) VALUES (:key, CURRENT_TIMESTAMP)"
+    " ON CONFLICT (key) DO UPDATE SET closed_at = coalesce(dialtone_line_keys.closed_at, excluded.closed_at)"
+)
+_PUT_SUBSCRIBER = text(
+    "INSERT INTO subscriber (username, domain, password, ha1, ha1b) VALUES (:username, :domain, '', :ha1, :ha1b)"
+    " ON CONFLICT (username, domain) DO UPDATE SET password = '', ha1 = excluded.ha1, ha1b = excluded.ha1b"
+)
+_ALIASES_OF_LINE_OR_NUMBERS = text(
+    "SELECT id, alias_username, alias_domain, username, domain FROM dbaliases WHERE username = :username AND domain = :domain"
+    " UNION SELECT id, alias_username, alias_domain, username, domain FROM dbaliases WHERE alias_username IN :forms"
+).bindparams(bindparam("forms", expanding=True, type_=String))
+_ADD_ALIAS = text(
+    "INSERT INTO dbaliases (alias_username, alias_domain, username, domain) VALUES (:form, :domain, :username, :domain)"
+)
+_DROP_ALIASES = text("DELETE FROM dbaliases WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_PREFERENCE = "username = :username AND domain = :domain AND attribute = :attribute"
+_GET_PREFERENCE = text(f"SELECT value FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
+_DROP_PREFERENCE = text(f"DELETE FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
+_ADD_PREFERENCE = text(
+    "INSERT INTO usr_preferences (username, domain, attribute, value, last_modified)"
+    " VALUES (:username, :domain, :attribute, :value, :now)"
+)
+_REMOVE_LINE = tuple(
+    text(f"DELETE FROM {table} WHERE username = :username AND domain = :domain")  # noqa: S608, three constants
+    for table in ("dbaliases", "usr_preferences", "subscriber")
+)
+
+
+class KamailioSwitch:
+    """``domain.ports.VoiceSwitch`` over Kamailio's ``subscriber``, ``dbaliases`` and ``usr_preferences``.
+
+    ``provision`` makes the rows equal to the line, whatever was there, so the same line twice is one line and a corrected line
+    replaces the first attempt. ``rpc_url`` is Kamailio's JSON-RPC; with it ``remove`` also drops the registered device at once.
+    """
+
+    def __init__(self, url: str, secrets: Secrets, rpc_url: str | None = None) -> None:
+        self._transactions = open_transactions(url)
+        self._secrets = secrets
+        self._rpc_url = rpc_url
+        self._http = httpx.AsyncClient(timeout=5.0) if rpc_url else None
+
+    async def provision(self, line: Line) -> None:
+        """Make the line work. Raises ``ProvisioningRefused`` (``alias_taken``), ``KeyClosed`` or ``Unavailable``."""
+        try:
+            await self._transactions.run(partial(self._provision, line))
+        except IntegrityError as error:  # another line took the number between our look and our write
+            raise _alias_taken() from error
+
+    async def remove(self, removal: LineRemoval) -> None:
+        """Remove the line, close its key, forget its device. A line never heard of is a success. Raises ``Unavailable``."""
+        await self._transactions.run(partial(_remove, removal))
+        if self._http is not None and self._rpc_url is not None:
+            # After the commit: before it, the device could register anew in between.
+            await _forget_device(self._http, self._rpc_url, f"{removal.username}@{removal.domain}")
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads."""
+        await self._transactions.close()
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _provision(self, line: Line, connection: Connection) -> None:
+        if connection.scalar(_LOCK_KEY, {"key": line.key}) is not None:
+            raise KeyClosed(
+                "The line was removed by the undo of this step before the step arrived, so it was not created. Nothing is left "
+                "to do for this attempt."
+            )
+        connection.execute(_PUT_SUBSCRIBER, self._credentials(line))
+        _write_aliases(connection, line)
+        _write_channel_limit(connection, line)
+
+    def _credentials(self, line: Line) -> dict[str, str]:
+        password = self._secrets.device_password(line.username, line.domain)
+        # For devices that send "user@domain" as the user name: the switch's own definition of that column.
+        ha1b = f"{line.username}@{line.domain}:{line.domain}:{password}".encode()
+        return {
+            "username": line.username,
+            "domain": line.domain,
+            "ha1": self._secrets.ha1(line.username, line.domain),
+            "ha1b": hashlib.md5(ha1b, usedforsecurity=False).hexdigest(),
+        }
+
+
+def _write_aliases(connection: Connection, line: Line) -> None:
+    # Callers dial a number with the plus or without; both are rows, so that no dialling rule is needed on the switch.
+    wanted = {form for number in line.numbers for form in (number, number.removeprefix("+"))}
+    owner = {"username": line.username, "domain": line.domain}
+    present: set[str] = set()
+    surplus: list[int] = []
+    for row in connection.execute(_ALIASES_OF_LINE_OR_NUMBERS, {**owner, "forms": list(wanted)}):
+        if (row.username, row.domain) != (line.username, line.domain):
+            raise _alias_taken()
+        if row.alias_username in wanted and row.alias_username not in present and row.alias_domain == line.domain:
+            present.add(row.alias_username)
+        else:
+            surplus.append(row.id)
+    if surplus:
+        connection.execute(_DROP_ALIASES, {"ids": surplus})
+    # In order, so that two transactions that want the same numbers wait for each other instead of dead-locking.
+    if missing := [{**owner, "form": form} for form in sorted(wanted - present)]:
+        connection.execute(_ADD_ALIAS, missing)
+
+
+def _write_channel_limit(connection: Connection, line: Line) -> None:
+    preference = {"username": line.username, "domain": line.domain, "attribute": _MAX_CHANNELS}
+    wanted = [str(line.max_channels)] if line.max_channels else []
+    stored = list(connection.scalars(_GET_PREFERENCE, preference))
+    if stored == wanted:
+        return
+    if stored:
+        connection.execute(_DROP_PREFERENCE, preference)
+    for value in wanted:
+        now = datetime.now(UTC).replace(tzinfo=None)  # the column has no time zone
+        connection.execute(_ADD_PREFERENCE, {**preference, "value": value, "now": now})
+
+
+def _remove(removal: LineRemoval, connection: Connection) -> None:
+    connection.execute(_CLOSE_KEY, {"key": removal.key})
+    for statement in _REMOVE_LINE:
+        connection.execute(statement, {"username": removal.username, "domain": removal.domain})
+
+
+async def _forget_device(http: httpx.AsyncClient, rpc_url: str, address_of_record: str) -> None:
+    request = {"jsonrpc": "2.0", "id": 1, "method": "ul.rm", "params": ["location", address_of_record]}
+    try:
+        response = await http.post(rpc_url, json=request)
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise _device_kept(type(error).__name__) from error
+    if not isinstance(answer, dict) or not ("result" in answer or "AOR not found" in str(answer.get("error"))):
+        raise _device_kept(f"HTTP status {response.status_code}")
+
+
+def _device_kept(reason: str) -> Unavailable:
+    return Unavailable(
+        f"The line is removed from the switch's database, but the switch did not confirm that it forgot the registered device "
+        f"({reason}). It is tried again; if this stays, check that Kamailio runs and DIALTONE_VOICE_RPC_URL is its JSON-RPC.",
+        code="switch_unavailable",
+    )
+
+
+def _alias_taken() -> ProvisioningRefused:
+    return ProvisioningRefused(
+        "One of the line's numbers already rings another line on the switch, so the line was not created. Free the number "
+        "there or give the line another one, then try again.",
+        code="alias_taken",
+    )

@@ -1,0 +1,45 @@
+"""A switch's database of either kind, empty for each test, the adapter over it, and Kamailio reading it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.voice.kamailio import KamailioSwitch
+from adapters.voice.tables import create_tables
+from tests.adapters.voice.ground import SECRETS, PostgresServer
+from tests.sip import RunningKamailio, require_sip
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("switch-postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return await server.new_database()
+
+
+@pytest.fixture
+async def database_url(empty_database_url: str) -> str:
+    await create_tables(empty_database_url)
+    return empty_database_url
+
+
+@pytest.fixture
+async def switch(database_url: str) -> AsyncIterator[KamailioSwitch]:
+    switch = KamailioSwitch(database_url, SECRETS)
+    yield switch
+    await switch.aclose()
+
+
+@pytest.fixture
+async def kamailio(database_url: str) -> AsyncIterator[RunningKamailio]:
+    require_sip()
+    async with RunningKamailio(database_url) as running:
+        yield running
