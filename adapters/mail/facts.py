@@ -1,0 +1,165 @@
+"""What a template may speak of: the mail's facts, checked once, with the words that people read instead of codes."""
+
+from datetime import UTC, datetime
+
+import phonenumbers
+
+from domain.base import Value
+
+_CUSTOMER_WORDS = {
+    # the bank's or the ledger's no
+    "card_declined": "Your bank declined the payment and gave no reason. Only your bank can tell you more.",
+    "insufficient_funds": "Your bank says there is not enough money available on the card.",
+    "expired_card": "The card has expired.",
+    "incorrect_cvc": "The security code of the card was not right.",
+    "incorrect_number": "The number of the card was not right.",
+    "authentication_required": "Your bank wants you to confirm the payment, and that did not happen.",
+    "processing_error": "Your bank could not process the payment just then.",
+    "card_not_supported": "The card cannot be used for this kind of payment.",
+    "currency_not_supported": "The card cannot be charged in the currency of this order.",
+    "card_velocity_exceeded": "The card has reached a limit that your bank set.",
+    "withdrawal_count_limit_exceeded": "The card has reached a limit that your bank set.",
+    "payment_declined": "The payment was declined.",
+    "insufficient_headroom": "The account that was to pay does not have enough credit left.",
+    # how an order ends
+    "activation_expired": "The activation link was not used in time.",
+    "approval_expired": "The order had to be approved first, and nobody decided in time.",
+    "approval_rejected": "The order was looked at and could not be approved.",
+    "payment_expired": "No payment was made in time.",
+    "payment_attempts_used_up": "None of the cards that were tried could be charged.",
+    "name_taken": "There is already an account with this customer name. If it is yours, sign in there or write to us.",
+    "number_unavailable": "A telephone number of the order is no longer available.",
+    "provisioning_refused": "The telephone service could not be set up as ordered.",
+    "recipient_refused": "Our messages to the contact's e-mail address were returned.",
+    "held_expired": "A technical problem could not be solved in time.",
+    "gave_up": "A technical problem kept us from setting up the service.",
+    "cancelled": "The order was cancelled.",
+}
+
+_CLOSED_WORDS = {
+    "rejected": "The order could not be accepted.",
+    "expired": "The order was not completed in time.",
+    "declined": "The order could not be paid.",
+    "cancelled": "The order was cancelled.",
+    "failed": "A technical problem kept us from setting up the service.",
+}
+
+_OPERATOR_WORDS = {
+    "recipient_refused": "The mail relay refuses the contact's address for good. Correct the address, then it is sent again.",
+    "provisioning_refused": "The switch refuses the service as ordered. Correct the cause and retry, or give up.",
+    "undo_stuck": "Something could not be undone. Deal with it by hand and mark it resolved, or have it tried again.",
+    "undo_failing": "Something could not be undone. Deal with it by hand and mark it resolved, or have it tried again.",
+    "unavailable": "A system outside did not answer for too long. Retry when it is back, or give up.",
+}
+
+_REASON_WORDS = {
+    "total": "The total is above the limit that needs no approval.",
+    "credit_limit": "The credit limit is above the limit that needs no approval.",
+    "number_grade": "The order holds numbers of a grade that needs approval.",
+}
+
+_ENDINGS = {
+    "rejected": "was not accepted",
+    "expired": "has expired",
+    "declined": "could not be paid",
+    "cancelled": "was cancelled",
+    "failed": "could not be completed",
+}
+
+
+def _spoken(code: str) -> str:
+    return code.replace("_", " ").strip()
+
+
+def _written(e164: str) -> str:
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return e164
+
+
+def when(moment: datetime) -> str:
+    """A moment as a person reads it: ``6 December 2026, 14:00 UTC``."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+class QuoteLine(Value):
+    """One line of the price, amounts written out (``£12.00``)."""
+
+    text: str
+    quantity: int
+    total: str
+
+
+class Facts(Value):
+    """The facts of one letter. Whoever gathers them may leave out what the order does not have."""
+
+    onboarding_id: str
+    tenant_name: str
+    support_email: str
+    customer_name: str
+    contact_name: str = ""
+    generation: int = 1
+    code: str | None = None
+    quote_lines: tuple[QuoteLine, ...] = ()
+    total: str | None = None
+    tax_name: str | None = None
+    tax: str | None = None
+    numbers: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    waits_for: str | None = None
+    state: str | None = None
+    approval_reasons: tuple[str, ...] = ()
+    administration: str = "customer"
+    needs_attention: str | None = None
+
+    @property
+    def greeting(self) -> str:
+        return self.contact_name or self.customer_name
+
+    @property
+    def until(self) -> str | None:
+        """When the waiting ends, written out."""
+        return when(self.deadline) if self.deadline else None
+
+    @property
+    def telephone_numbers(self) -> tuple[str, ...]:
+        """The numbers as they are written for people: ``+44 121 496 0123``."""
+        return tuple(_written(number) for number in self.numbers)
+
+    @property
+    def why(self) -> str:
+        """The reason, to the customer. Of a code we do not know only what the state says, never the code itself."""
+        fallback = _CLOSED_WORDS.get(self.state or "", "The payment did not go through.")
+        return _CUSTOMER_WORDS.get(self.code or "", fallback)
+
+    @property
+    def ending(self) -> str:
+        """How the order ended, to be put after "Your order"."""
+        return _ENDINGS.get(self.state or "", "was closed")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why an approver is asked, one sentence each."""
+        return tuple(
+            _REASON_WORDS.get(reason, f"The approval policy asks for it: {_spoken(reason)}.")
+            for reason in self.approval_reasons
+        )
+
+    @property
+    def trouble(self) -> str:
+        """What an operator has to know: the sentence of a code we know, or what was noted, as it was noted."""
+        for word in (self.code, self.needs_attention):
+            if word and word in _OPERATOR_WORDS:
+                return _OPERATOR_WORDS[word]
+        if self.needs_attention and " " in self.needs_attention:
+            return self.needs_attention
+        noted = self.needs_attention or self.code
+        said = f": {_spoken(noted)}" if noted else ""
+        return f"The onboarding cannot go on by itself{said}. Look at its timeline, then retry, correct or give up."
+
+    @property
+    def standing(self) -> str:
+        """The state as it is spoken of."""
+        return _spoken(self.state) if self.state else "held"

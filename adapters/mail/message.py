@@ -1,0 +1,97 @@
+"""Puts a letter into the form of the wire: headers, text and HTML as ``multipart/alternative`` (RFC 2046 section 5.1.4)."""
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from email_validator import EmailNotValidError, validate_email
+
+from adapters.mail.render import Letter
+from domain.errors import RecipientRefused, Refused
+from domain.mails import Mail
+
+_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
+_ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bq]\?", re.IGNORECASE)
+
+
+def message_id(key: str, domain: str) -> str:
+    """The Message-ID of a mail: the same for every copy of it, so that copies can be told from new mails.
+
+    A digest, because keys hold our ids, and because their colons are no part of a Message-ID (RFC 5322 section 3.6.4).
+    """
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def _breaks_a_line(value: str) -> bool:
+    return any(unicodedata.category(char) in _BREAKING for char in value)
+
+
+def _one_line(name: str, value: str) -> str:
+    """Raises ``Refused`` (``mail_header_refused``) for a value that could begin another header or end the headers."""
+    # A reader decodes an encoded word (RFC 2047), and finds in it what could not be written out.
+    if _breaks_a_line(value) or _ENCODED_WORD.search(value):
+        raise Refused(
+            f"The mail's {name} holds a control character, so it was not sent. Correct the name that it is made from.",
+            code="mail_header_refused",
+        )
+    return value
+
+
+def mailbox(spec: str) -> str:
+    """The address as relays take it: the domain in ASCII (RFC 5891). The local part stays; it may need SMTPUTF8.
+
+    Raises ``RecipientRefused`` for what is no address.
+    """
+    try:
+        address = validate_email(spec, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        # Without its cause, which repeats the address.
+        raise RecipientRefused(
+            "The recipient's address is not an e-mail address. Correct it, then the mail is sent again."
+        ) from None
+    return f"{address.local_part}@{address.ascii_domain}"
+
+
+def _address(name: str, spec: str) -> Address:
+    username, _, domain = spec.rpartition("@")
+    return Address(name, username, domain)
+
+
+class Writer:
+    """Writes messages of one installation. ``mail_from`` is its address, with or without a display name.
+
+    Raises ``ValueError`` if that is not an address.
+    """
+
+    def __init__(self, mail_from: str) -> None:
+        parsed = policy.SMTP.header_factory("From", mail_from)
+        if parsed.defects or len(parsed.addresses) != 1 or not parsed.addresses[0].domain:
+            raise ValueError("DIALTONE_MAIL_FROM must be one e-mail address, such as: Dialtone <onboarding@example.com>")
+        self._address: Address = parsed.addresses[0]
+        self.sender = self._address.addr_spec
+        self.domain = self._address.domain
+
+    def write(self, mail: Mail, letter: Letter, recipients: tuple[str, ...], at: datetime | None = None) -> EmailMessage:
+        """One message to ``recipients`` (``mailbox`` has made them). Raises ``Refused`` for control characters in a header."""
+        facts = letter.facts
+        tenant = _one_line("sender", facts.tenant_name)
+        # An address outside ASCII can only be carried as UTF-8 (RFC 6532); everything else is sent so that any relay takes it.
+        wire = policy.SMTP if all(recipient.isascii() for recipient in recipients) else policy.SMTPUTF8
+        message = EmailMessage(policy=wire)
+        message["From"] = _address(tenant, self.sender)
+        message["To"] = [_address("", recipient) for recipient in recipients]
+        message["Reply-To"] = _address(tenant, mailbox(_one_line("reply address", facts.support_email)))
+        message["Subject"] = _one_line("subject", letter.subject)
+        message["Date"] = format_datetime(at or datetime.now(UTC))
+        message["Message-ID"] = message_id(mail.key, self.domain)
+        # Out-of-office answers and ticket robots must not reply to a machine (RFC 3834).
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Dialtone-Mail"] = mail.kind.value
+        message.set_content(letter.text, cte="quoted-printable")
+        message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+        return message
