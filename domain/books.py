@@ -26,9 +26,8 @@ class OrderBook(Value):
     total_minor: int
     currency: str
     number_count: int
-    lines: tuple[tuple[str, str], ...]
-    """(user name, domain) of each service, in order: what the switch must hold once it is active."""
-    generation: int
+    lines: tuple[str, ...]
+    """SIP user name of each service, in order: what the switch must hold once it is active."""
     activated: bool
     updated_at: datetime
 

@@ -4,11 +4,13 @@ Nothing here believes a status field of ours alone. Every check compares two led
 the gateway's objects, the switch's lines, the letters. The numbers I1 to I15 are the invariants that a check guards.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import Protocol
 
 from domain.base import Value
 from domain.books import Books, ChargeBook, HoldBook, LineBook, OrderBook
@@ -177,7 +179,7 @@ def _ledgers_add_up(ledgers: _Ledgers) -> Iterator[Found]:
 
 
 def _one_holder(ledgers: _Ledgers) -> Iterator[Found]:
-    owner = {(username, domain): order.id for order in ledgers.books.orders for username, domain in order.lines}
+    owner = {username: order.id for order in ledgers.books.orders for username in order.lines}
     holder = {number.e164: number.onboarding_id for number in ledgers.books.numbers}
     rings: dict[str, list[LineBook]] = defaultdict(list)
     for line in ledgers.books.lines:
@@ -187,7 +189,7 @@ def _one_holder(ledgers: _Ledgers) -> Iterator[Found]:
         if len(lines) > 1:
             yield number, f"The number rings {len(lines)} lines: " + ", ".join(sorted(line.username for line in lines)) + "."
         for line in lines:
-            ordered_by = owner.get((line.username, line.domain))
+            ordered_by = owner.get(line.username)
             if ordered_by is not None and holder.get(number) != ordered_by:
                 yield number, f"The number rings line {line.username}, whose order {ordered_by} does not hold it."
 
@@ -225,25 +227,28 @@ def _released(ledgers: _Ledgers) -> Iterator[Found]:
 
 
 def _lines_of_orders(ledgers: _Ledgers) -> Iterator[Found]:
-    present = {(line.username, line.domain): line for line in ledgers.books.lines}
-    rightful: set[tuple[str, str]] = set()
+    present: dict[str, list[LineBook]] = defaultdict(list)
+    for line in ledgers.books.lines:
+        present[line.username].append(line)
     numbers: dict[tuple[str, int], set[str]] = defaultdict(set)
     for number in ledgers.books.numbers:
         if number.onboarding_id is not None and number.service is not None:
             numbers[number.onboarding_id, number.service].add(number.e164)
+    rightful: set[str] = set()
     for order in ledgers.books.orders:
         if order.state is State.ACTIVE or order.state in _IN_THE_MAKING:
             rightful.update(order.lines)
         if order.state is not State.ACTIVE:
             continue
         for position, name in enumerate(order.lines):
-            line = present.get(name)
-            if line is None or not line.registrable:
-                yield order.id, f"The order is active, and line {name[0]} cannot register on the switch."
-            elif set(line.numbers) != numbers[order.id, position]:
-                yield order.id, f"Line {name[0]} is rung by {len(line.numbers)} numbers, and not by those of its order."
-    for name in present.keys() - rightful:
-        yield name[0], "The switch has a line that belongs to no active order. Whose is it?"
+            lines = [line for line in present[name] if line.registrable]
+            if len(lines) != 1:
+                yield order.id, f"The order is active, and {len(lines)} lines {name} can register on the switch, not one."
+            elif set(lines[0].numbers) != numbers[order.id, position]:
+                yield order.id, f"Line {name} is rung by {len(lines[0].numbers)} numbers, and not by those of its order."
+    for name in sorted(set(present) - rightful):
+        if present[name]:
+            yield name, "The switch has a line that belongs to no active order. Whose is it?"
 
 
 def _letters(ledgers: _Ledgers) -> Iterator[Found]:
@@ -334,6 +339,26 @@ _CHECKS = (
         lambda b: b.mailbox is not None,
     ),
 )
+
+
+class ReadsBooks(Protocol):
+    """Reads the ledgers of an installation."""
+
+    async def read(self) -> Books: ...
+
+
+async def audit_installation(
+    ledgers: ReadsBooks, letters_due_after: timedelta = LETTERS_DUE_AFTER, again: float = 2.0
+) -> AuditReport:
+    """Audit a running installation. A finding counts only if it is still there ``again`` seconds later.
+
+    The books are kept by different systems and read one after the other, so what is in motion can look wrong once.
+    """
+    first = audit(await ledgers.read(), letters_due_after)
+    if not first.findings:
+        return first
+    await asyncio.sleep(again)
+    return first.still_in(audit(await ledgers.read(), letters_due_after))
 
 
 def audit(books: Books, letters_due_after: timedelta = LETTERS_DUE_AFTER) -> AuditReport:

@@ -68,7 +68,8 @@ async def missing_search_attributes(client: Client) -> set[str]:
     return {name for name, kind in SEARCH_ATTRIBUTES.items() if answer.custom_attributes.get(name) != kinds[kind]}
 
 
-async def _ready(address: str, namespace: str) -> bool:
+async def is_ready(address: str, namespace: str = "default") -> bool:
+    """Whether a server answers there and knows our search attributes."""
     try:
         client = await Client.connect(address, namespace=namespace)
         return not await missing_search_attributes(client)
@@ -118,7 +119,7 @@ def start_temporal_server(
     process = ManagedProcess("Temporal", command, env=env, log=log, guard=guard)
     address = f"127.0.0.1:{port}"
     try:
-        wait_until_healthy(process, lambda: asyncio.run(_ready(address, namespace)))
+        wait_until_healthy(process, lambda: asyncio.run(is_ready(address, namespace)))
     except BaseException:
         process.kill()
         raise

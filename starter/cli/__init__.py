@@ -1,0 +1,66 @@
+"""The command line. ``dialtone --help`` lists what it can do."""
+
+import os
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from domain.errors import DialtoneError
+from starter.cli import checks, keys, numbers, onboardings, output, running
+from starter.cli.api import CommandFailed
+from starter.local.processes import StackError
+
+_HERE, _STEER, _DATA = "On this machine", "Onboardings", "Installation"
+
+app = typer.Typer(
+    name="dialtone",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else None,
+    help="Signs up telecom customers: one order, one durable onboarding. Begin with: dialtone demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("up", rich_help_panel=_HERE)(running.up)
+app.command("demo", rich_help_panel=_HERE)(running.demo)
+app.command("worker", rich_help_panel=_HERE)(running.worker)
+app.command("web", rich_help_panel=_HERE)(running.web)
+
+app.command("onboard", rich_help_panel=_STEER)(onboardings.onboard)
+app.command("show", rich_help_panel=_STEER)(onboardings.show)
+app.command("list", rich_help_panel=_STEER)(onboardings.list_onboardings)
+app.command("watch", rich_help_panel=_STEER)(onboardings.watch)
+app.command("status", rich_help_panel=_STEER)(onboardings.status)
+app.command("approve", rich_help_panel=_STEER)(onboardings.approve)
+app.command("reject", rich_help_panel=_STEER)(onboardings.reject)
+app.command("cancel", rich_help_panel=_STEER)(onboardings.cancel)
+app.command("resend", rich_help_panel=_STEER)(onboardings.resend)
+app.command("correct", rich_help_panel=_STEER)(onboardings.correct)
+app.command("retry", rich_help_panel=_STEER)(onboardings.retry)
+app.command("give-up", rich_help_panel=_STEER)(onboardings.give_up)
+app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
+
+app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
+app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)
+app.command("migrate", rich_help_panel=_DATA)(running.migrate)
+app.command("audit", rich_help_panel=_DATA)(checks.audit)
+app.command("doctor", rich_help_panel=_DATA)(checks.doctor)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command. Exit status 0: done; 1: the answer is no, or it failed; 2: used wrongly; 130: interrupted."""
+    try:
+        app(args=arguments, prog_name="dialtone")
+    except (CommandFailed, StackError) as error:
+        output.say(str(error))
+    except DialtoneError as error:
+        output.say(error.message)
+    except ValidationError as error:
+        # Settings from the environment; pydantic's own text would quote their values.
+        for problem in error.errors(include_input=False, include_url=False):
+            output.say(f"Setting {'.'.join(str(part) for part in problem['loc']) or 'check'}: {problem['msg']}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(1)

@@ -1,0 +1,157 @@
+"""The CLI's side of the HTTP API: answers as dictionaries, refusals as sentences."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from starter.local.state import read_api_keys, read_environment
+
+_ATTEMPTS = 4
+_MOST_WAIT = 10.0
+
+
+class CommandFailed(Exception):
+    """The command ends with status 1; the message is for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the API is and who is asking."""
+
+    url: str
+    api_key: str
+
+
+def state_directory() -> Path:
+    """Where the local stack of this directory keeps its state."""
+    return Path(os.environ.get("DIALTONE_STATE_DIR", ".dialtone"))
+
+
+def local_access(url: str | None, key: str | None, key_name: str = "operator") -> Access:
+    """The API to speak to: what was asked for, else the local stack's, whose key of this name is used.
+
+    Raises ``CommandFailed`` with the ways out if there is neither.
+    """
+    url = url or read_environment(state_directory()).get("DIALTONE_BASE_URL")
+    key = key or read_api_keys(state_directory()).get(key_name)
+    if not url or not key:
+        missing = "address of the API" if not url else "API key"
+        raise CommandFailed(
+            f"The {missing} is not known. Start a local stack here with `dialtone up`, "
+            "or set DIALTONE_URL and DIALTONE_API_KEY."
+        )
+    return Access(url=url.rstrip("/"), api_key=key)
+
+
+class Api:
+    """A client of the HTTP API for people at a terminal.
+
+    A request that may safely be repeated is repeated when nobody answers or the answer is 503.
+    Raises ``CommandFailed`` for every answer that is no.
+    """
+
+    def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(
+            base_url=access.url,
+            headers={"Authorization": f"Bearer {access.api_key}", "User-Agent": "dialtone-cli"},
+            timeout=30.0,
+            transport=transport,
+        )
+        self._url = access.url
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        params = {name: value for name, value in query.items() if value is not None}
+        return self._send("GET", path, repeatable=True, params=params)
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A decision. Not repeated: the first may have been carried out, and the second would be told so."""
+        return self._send("POST", path, repeatable=False, json=body)
+
+    def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
+        """Start an onboarding. Returns the answer and whether it was there already."""
+        key = idempotency_key or str(uuid.uuid4())
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        try:
+            response = self._ask("POST", "/v1/onboardings", repeatable=True, content=body, headers=headers)
+        except CommandFailed as error:
+            raise CommandFailed(f"{error} To repeat this very order safely, add --idempotency-key {key}") from error
+        return self._read(response), response.headers.get("Idempotent-Replayed") == "true"
+
+    def follow(self, onboarding_id: str) -> Iterator[dict[str, Any]]:
+        """The timeline from its beginning, until the onboarding has ended. Survives lost connections."""
+        last, failures = 0, 0
+        while True:
+            headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last)}
+            try:
+                path = f"/v1/onboardings/{onboarding_id}/events"
+                with self._http.stream("GET", path, headers=headers) as response:
+                    if response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    if response.is_error:
+                        response.read()
+                        self._read(response)
+                    for line in response.iter_lines():
+                        if line.startswith("data:"):
+                            event: dict[str, Any] = json.loads(line.removeprefix("data:"))
+                            last, failures = event["sequence"], 0
+                            yield event
+            except httpx.TransportError as error:
+                failures += 1
+                if failures > _ATTEMPTS:
+                    raise self._silence(error) from error
+                time.sleep(min(2.0**failures * 0.25, _MOST_WAIT))
+
+    def _send(self, method: str, path: str, *, repeatable: bool, **request: Any) -> dict[str, Any]:
+        return self._read(self._ask(method, path, repeatable=repeatable, **request))
+
+    def _ask(self, method: str, path: str, *, repeatable: bool, **request: Any) -> httpx.Response:
+        attempt = 1
+        while True:
+            last = attempt == _ATTEMPTS or not repeatable
+            wait = 0.25 * 2**attempt
+            try:
+                response = self._http.request(method, path, **request)
+            except httpx.TransportError as error:
+                if last:
+                    raise self._silence(error) from error
+            else:
+                if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return response
+                asked = response.headers.get("Retry-After", "")
+                wait = min(float(asked), _MOST_WAIT) if asked.isdecimal() else wait
+            time.sleep(wait)
+            attempt += 1
+
+    def _silence(self, error: httpx.TransportError) -> CommandFailed:
+        return CommandFailed(
+            f"Nobody answers at {self._url} ({type(error).__name__}). Is it running? A local stack starts with `dialtone up`."
+        )
+
+    @staticmethod
+    def _read(response: httpx.Response) -> dict[str, Any]:
+        """The body. Raises ``CommandFailed`` with the problem's sentences for an error."""
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not response.is_error and isinstance(body, dict):
+            return body
+        if not isinstance(body, dict) or "detail" not in body:
+            raise CommandFailed(
+                f"The answer was {response.status_code} and not one of Dialtone's. Check the address of the API."
+            )
+        lines = [str(body["detail"])]
+        for error in body.get("errors", ()):
+            place = error.get("pointer") or error.get("parameter") or ""
+            lines.append(f"  {place}: {error['detail']}" if place else f"  {error['detail']}")
+        raise CommandFailed("\n".join(lines))

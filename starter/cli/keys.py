@@ -1,0 +1,90 @@
+"""Commands for API keys. They work on the database itself: somebody has to issue the first key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from domain.access import Role
+from starter.cli import output
+from starter.cli.api import CommandFailed
+from starter.cli.local import installation
+from starter.cli.onboardings import AsJson
+
+app = typer.Typer(no_args_is_help=True, help="API keys: issue, revoke, list. Works on the database of this installation.")
+
+if TYPE_CHECKING:
+    from adapters.database import Database
+
+T = TypeVar("T")
+WhiteLabel = Annotated[str | None, typer.Option(help="Slug or id of the white label; a key of the platform if left out")]
+
+
+def _on_database(work: Callable[["Database"], Awaitable[T]]) -> T:
+    from adapters.database import Database  # noqa: PLC0415 - takes a while to load, and most commands need none
+
+    async def run() -> T:
+        database = Database(installation().database)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+async def _tenant_id(database: "Database", white_label: str | None) -> str | None:
+    return (await database.catalogue.tenant(white_label)).id if white_label else None
+
+
+@app.command()
+def issue(
+    name: Annotated[str, typer.Argument(help="Whose key it is; a person or a system")],
+    role: Annotated[Role, typer.Option(help="What it may do")] = Role.ADMIN,
+    white_label: WhiteLabel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a key. It is printed once and stored nowhere.
+
+    Example: dialtone keys issue "Night desk" --role approver --white-label northway
+    """
+    if not 0 < len(name.strip()) <= 200:
+        raise CommandFailed("A key needs a name of 1 to 200 characters, so that people know whose it is.")
+
+    async def work(database: "Database") -> None:
+        principal, key = await database.identities.issue(name.strip(), await _tenant_id(database, white_label), role)
+        if as_json:
+            output.print_json({**principal.model_dump(mode="json"), "key": key})
+        else:
+            output.print_lines([key])
+        output.say(f"Keep it now: it is not shown again. To take it back: dialtone keys revoke {principal.id}")
+
+    _on_database(work)
+
+
+@app.command()
+def revoke(principal_id: Annotated[str, typer.Argument(metavar="ID", help="As `dialtone keys list` shows it")]) -> None:
+    """Revoke a key. It stops working within seconds."""
+
+    async def work(database: "Database") -> None:
+        await database.identities.revoke(principal_id)
+
+    _on_database(work)
+    output.say("The key is revoked.")
+
+
+@app.command("list")
+def list_keys(white_label: WhiteLabel = None, as_json: AsJson = False) -> None:
+    """List the keys that work now."""
+
+    async def work(database: "Database") -> None:
+        found = await database.identities.all(await _tenant_id(database, white_label))
+        if as_json:
+            for principal in found:
+                output.print_json(principal.model_dump(mode="json"))
+        else:
+            rows = [(one.id, one.name, one.role.value, one.tenant_id or "(platform)") for one in found]
+            output.print_table(("ID", "NAME", "ROLE", "WHITE LABEL"), rows)
+
+    _on_database(work)
