@@ -39,9 +39,6 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
-        async def database_answers() -> None:
-            await database.reader.list(None, None, 1, None)
-
         yield Services(
             onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue),
             reader=database.reader,
@@ -53,7 +50,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             secrets=Secrets(settings.secret),
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
-            probes={"database": database_answers, "temporal": temporal_answers},
+            probes={"database": database.ping, "temporal": temporal_answers},
         )
 
 

@@ -5,10 +5,14 @@ import time
 import traceback
 import uuid
 
-from starlette.datastructures import MutableHeaders
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.problems import Problem, respond
+
+MOST_BYTES = 1_000_000
+"""The largest body that is read."""
 
 _log = logging.getLogger("dialtone.http")
 
@@ -26,6 +30,24 @@ def log_unforeseen(error: Exception, request_id: str) -> None:
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
     _log.error("unforeseen error", extra={"request_id": request_id, "error": type(error).__name__, "where": where})
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """A ``receive`` that raises the framework's 413 as soon as the body is known to be too large."""
+    told = Headers(scope=scope).get("content-length", "0")
+    total = int(told) if told.isdecimal() else 0
+    counted = 0
+
+    async def receiving() -> Message:
+        nonlocal counted
+        if total <= MOST_BYTES:
+            message = await receive()
+            counted += len(message.get("body", b""))
+            if counted <= MOST_BYTES:
+                return message
+        raise HTTPException(413)
+
+    return receiving
 
 
 class Surroundings:
@@ -61,7 +83,7 @@ class Surroundings:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, _bounded(scope, receive), sending)
         except Exception as error:  # noqa: BLE001 - the last net
             log_unforeseen(error, request_id)
             if status == 0:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from domain.errors import DialtoneError, NotFound, Refused, Unavailable
 from domain.rules import Finding
@@ -210,6 +211,19 @@ def of_http(error: HTTPException) -> Problem:
     return Problem(code, detail, status=error.status_code, headers=dict(error.headers or {}))
 
 
+def _methods(request: Request) -> list[str]:
+    """What the address knows. The framework names the methods of one of its routes only."""
+    paths = request.app.openapi()["paths"]
+    return sorted(
+        {
+            method.upper()
+            for path, methods in paths.items()
+            if compile_path(path)[0].match(request.url.path)
+            for method in methods
+        }
+    )
+
+
 def install(app: FastAPI, base_url: str) -> None:
     """Make every error of the application a problem."""
 
@@ -223,6 +237,8 @@ def install(app: FastAPI, base_url: str) -> None:
                 problem = _of_validation(error)
             case HTTPException():
                 problem = of_http(error)
+                if problem.code == "method_not_allowed":
+                    problem.headers["Allow"] = ", ".join(_methods(request)) or problem.headers.get("Allow", "")
             case _:
                 raise error
         return respond(problem, base_url, request.state.request_id)

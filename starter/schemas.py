@@ -1,5 +1,6 @@
 """What the API takes and gives. Strict at the door, where the domain's own values are tolerant inside."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
@@ -15,6 +16,8 @@ from domain.rules import Finding
 from domain.views import OnboardingView
 
 T = TypeVar("T")
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 Telephone = Annotated[
     str,
@@ -40,7 +43,8 @@ def e164(text: str, region: str) -> str | None:
     # Possible, not valid: numbering plans change faster than the library, and ranges for drama are numbers too.
     if number.extension or not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return formatted if _E164.fullmatch(formatted) else None
 
 
 class AddressBody(Address, extra="forbid"):
@@ -201,8 +205,9 @@ class ImportedNumber(BaseModel):
     row: int = Field(description="Position in the request, from 0")
     text: str
     e164: E164 | None = None
-    result: Literal["accepted", "repeated", "invalid"] = Field(
-        description="accepted: it is in the inventory now; repeated: an earlier row says the same; invalid: not a number"
+    result: Literal["accepted", "repeated", "invalid", "refused"] = Field(
+        description="accepted: it is in the inventory now; repeated: an earlier row says the same; invalid: not a number; "
+        "refused: it cannot be in this inventory"
     )
     detail: str | None = None
 
@@ -212,7 +217,7 @@ class ImportReport(BaseModel):
 
     accepted: int
     added: int = Field(description="How many were not in the inventory before")
-    invalid: int
+    invalid: int = Field(description="How many rows are not in the inventory: invalid or refused")
     rows: list[ImportedNumber]
 
 

@@ -11,8 +11,6 @@ from starter.rendering import HERE
 from starter.services import Services
 
 VERSION = "0.1.0"
-MOST_BYTES = 1_000_000
-"""The largest body that is read."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -23,7 +21,6 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         # A redirect would lose the body of a POST, and the address without it is the same mistake once more.
         redirect_slashes=False,
-        max_body_size=MOST_BYTES,
         openapi_tags=[
             {"name": "Onboardings", "description": "Orders and what becomes of them."},
             {"name": "Decisions", "description": "What people decide about a running onboarding."},

@@ -53,8 +53,13 @@ async def import_numbers(principal: Caller, body: ImportNumbers, services: Work)
             good[number] = row
             rows.append(ImportedNumber(row=row, text=text, e164=number, result="accepted"))
     added = await services.inventory.import_numbers(tenant.id, tuple(good)) if good else 0
-    invalid = sum(row.result == "invalid" for row in rows)
-    return ImportReport(accepted=len(good), added=added, invalid=invalid, rows=rows)
+    ours = await services.catalogue.grades(tenant.id, tuple(good)) if good else {}
+    for number in good.keys() - ours.keys():
+        # A number has one owner on the platform; whose it is, is nobody else's business.
+        detail = "This number cannot be added to your inventory. Check it, then ask the operator of the platform."
+        rows[good[number]] = rows[good[number]].model_copy(update={"result": "refused", "detail": detail})
+    invalid = sum(row.result in {"invalid", "refused"} for row in rows)
+    return ImportReport(accepted=len(ours), added=added, invalid=invalid, rows=rows)
 
 
 @router.get("/plans", summary="Plans and prices", responses=declared(403, 404))

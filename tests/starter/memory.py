@@ -1,0 +1,258 @@
+"""The web process's ports in memory, and an onboarding office that decides by itself what Temporal would."""
+
+import base64
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain import keys
+from domain.access import Principal, Role
+from domain.catalogue import Tenant
+from domain.errors import NotFound, Refused, Unavailable
+from domain.mails import MailKind
+from domain.numbers import Grade, NumberRecord, NumberState, grade_of
+from domain.onboarding import Activation, CardPresented, OnboardingInput, OnboardingStatus, Outcome, State
+from domain.payments import CardVisit, MeansKind, PaymentMeans
+from domain.views import OnboardingView, Page, TimelineEvent
+
+
+def view_of(begin: OnboardingInput, **changes: Any) -> OnboardingView:
+    return OnboardingView(
+        **{
+            "id": begin.id,
+            "tenant_id": begin.tenant_id,
+            "account_id": keys.account_id(begin.id),
+            "state": State.AWAITING_ACTIVATION,
+            "waits_for": "customer",
+            "deadline": datetime(2026, 12, 6, 14, 0, tzinfo=UTC),
+            "generation": 1,
+            "needs_attention": None,
+            "outcome": None,
+            "requested_by": begin.requested_by,
+            "created_at": begin.submitted_at,
+            "updated_at": begin.submitted_at,
+            "fingerprint": begin.fingerprint,
+            "order": begin.order,
+            "quote": begin.quote,
+            "approval_reasons": begin.approval_reasons,
+            "terms": begin.terms,
+            "numbers": ("+441214960000",),
+            "charged_minor": 0,
+            "refunded_minor": 0,
+            **changes,
+        }
+    )
+
+
+@dataclass
+class Reader:
+    """Rows and timeline. A page token holds the filters that it was made with, as the real one does."""
+
+    rows: dict[str, OnboardingView] = field(default_factory=dict)
+    events: list[TimelineEvent] = field(default_factory=list)
+    numbers: list[NumberRecord] = field(default_factory=list)
+    looks: int = 0
+
+    def put(self, view: OnboardingView) -> OnboardingView:
+        self.rows[view.id] = view
+        return view
+
+    def change(self, onboarding_id: str, **changes: Any) -> None:
+        self.put(self.rows[onboarding_id].model_copy(update=changes))
+
+    def note(self, onboarding_id: str, event: str, state: State, **detail: str) -> TimelineEvent:
+        entry = TimelineEvent(
+            sequence=len(self.events) + 1,
+            onboarding_id=onboarding_id,
+            at=datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
+            state=state,
+            event=event,
+            actor="system",
+            detail=detail,
+        )
+        self.events.append(entry)
+        return entry
+
+    async def get(self, onboarding_id: str, tenant_id: str | None = None) -> OnboardingView:
+        view = self.rows.get(onboarding_id)
+        if view is None or tenant_id not in {None, view.tenant_id}:
+            raise NotFound("There is no such onboarding.")
+        return view
+
+    async def list(
+        self, tenant_id: str | None, state: State | None, page_size: int, page_token: str | None
+    ) -> Page[OnboardingView]:
+        found = [row for row in self.rows.values() if tenant_id in {None, row.tenant_id} and state in {None, row.state}]
+        return _page(found, page_size, page_token, [tenant_id, state])
+
+    async def timeline(self, onboarding_id: str, after: int = 0) -> Sequence[TimelineEvent]:
+        self.looks += 1
+        return [event for event in self.events if event.onboarding_id == onboarding_id and event.sequence > after]
+
+    async def search_numbers(
+        self, tenant_id: str, prefix: str | None, state: NumberState | None, page_size: int, page_token: str | None
+    ) -> Page[NumberRecord]:
+        found = [n for n in self.numbers if n.e164.startswith(prefix or "") and state in {None, n.state}]
+        return _page(found, page_size, page_token, [tenant_id, prefix, state])
+
+    async def mails(self, onboarding_id: str) -> Sequence[tuple[MailKind, datetime]]:
+        return []
+
+
+def _page(found: list[Any], page_size: int, token: str | None, filters: list[Any]) -> Page[Any]:
+    start = 0
+    if token is not None:
+        try:
+            made_with, start = json.loads(base64.urlsafe_b64decode(token.encode()))
+        except (ValueError, TypeError) as error:
+            raise ValueError("not ours") from error
+        if made_with != filters:
+            raise ValueError("made with other filters")
+    end = start + page_size
+    more = base64.urlsafe_b64encode(json.dumps([filters, end]).encode()).decode() if end < len(found) else None
+    return Page(items=tuple(found[start:end]), next_page_token=more)
+
+
+@dataclass
+class Catalogue:
+    tenants: list[Tenant]
+    imported: dict[str, set[str]] = field(default_factory=dict)
+    asked: int = 0
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        self.asked += 1
+        for tenant in self.tenants:
+            if tenant_id in {tenant.id, tenant.slug}:
+                return tenant
+        raise NotFound("There is no such white label.")
+
+    async def grades(self, tenant_id: str, numbers: Sequence[str]) -> dict[str, Grade]:
+        return {number: grade_of(number) for number in numbers if number in self.imported.get(tenant_id, ())}
+
+
+@dataclass
+class Identities:
+    known: dict[str, Principal] = field(default_factory=dict)
+    asked: int = 0
+
+    def add(self, tenant_id: str | None, role: Role) -> str:
+        key = f"dt_{uuid.uuid4().hex}"
+        self.known[key] = Principal(id=f"key:{len(self.known)}", name=role.value, tenant_id=tenant_id, role=role)
+        return key
+
+    async def authenticate(self, api_key: str) -> Principal | None:
+        self.asked += 1
+        return self.known.get(api_key)
+
+    async def issue(self, name: str, tenant_id: str | None, role: Role) -> tuple[Principal, str]:
+        key = self.add(tenant_id, role)
+        return self.known[key], key
+
+    async def revoke(self, principal_id: str) -> None:
+        self.known = {key: principal for key, principal in self.known.items() if principal.id != principal_id}
+
+    async def all(self, tenant_id: str | None) -> tuple[Principal, ...]:
+        return tuple(self.known.values())
+
+
+@dataclass
+class Inventory:
+    """Numbers by owner: a number has one."""
+
+    imported: dict[str, set[str]] = field(default_factory=dict)
+
+    async def import_numbers(self, tenant_id: str, numbers: Sequence[str]) -> int:
+        known = self.imported.setdefault(tenant_id, set())
+        new = set(numbers).difference(*self.imported.values())
+        known |= new
+        return len(new)
+
+
+@dataclass
+class CardPage:
+    """The gateway's page: ``cards`` are the visits that left a card."""
+
+    origin: str
+    begun: list[tuple[str, int, str, str]] = field(default_factory=list)
+    cards: dict[str, tuple[str, PaymentMeans]] = field(default_factory=dict)
+
+    async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
+        self.begun.append((onboarding_id, generation, return_url, cancel_url))
+        return f"{self.origin}/pay/cs_{generation}"
+
+    async def finished(self, session: str, onboarding_id: str) -> PaymentMeans | None:
+        owner, means = self.cards.get(session, ("", None))
+        return means if owner == onboarding_id else None
+
+    def leave(self, session: str, onboarding_id: str) -> None:
+        self.cards[session] = (onboarding_id, PaymentMeans(kind=MeansKind.CARD, reference=f"pm_{session}", customer="cus_1"))
+
+
+class Webhooks:
+    """Reports that say what they are about, signed with the word "signed"."""
+
+    def visit(self, body: bytes, signature: str) -> CardVisit | None:
+        if signature != "signed":
+            raise Refused("This report does not carry a signature of the card gateway.", code="bad_signature")
+        event = json.loads(body)
+        return CardVisit(**event["visit"]) if "visit" in event else None
+
+
+class Office:
+    """Answers as the workflow does. ``absent``: nobody answers."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.absent = False
+        self.attempts: dict[str, int] = {}
+        self.sessions: list[str] = []
+        self.told: list[tuple[str, Any]] = []
+        self.accepted: dict[str, Activation] = {}
+        self.refuse: Refused | None = None
+
+    async def view(self, onboarding_id: str, tenant_id: str | None) -> OnboardingView:
+        return await self._reader.get(onboarding_id, tenant_id)
+
+    async def status(self, onboarding_id: str, patience: float = 5.0) -> OnboardingStatus:
+        self._there()
+        row = await self._reader.get(onboarding_id)
+        return OnboardingStatus(
+            id=row.id,
+            state=row.state,
+            waits_for=row.waits_for,
+            generation=row.generation,
+            payment_attempt=self.attempts.get(row.id, 1),
+            outcome=row.outcome,
+        )
+
+    async def steer(self, onboarding_id: str, update: str, value: Any) -> OnboardingStatus:
+        self._there()
+        row = await self._reader.get(onboarding_id)
+        if self.refuse:
+            raise self.refuse
+        if row.state.is_final:
+            raise Refused("This onboarding has ended.", code="already_finished")
+        if update == "activate":
+            if row.state is not State.AWAITING_ACTIVATION:
+                raise Refused("This link has been used already.", code="already_activated")
+            if value.generation != row.generation:
+                raise Refused("A newer link has been sent since.", code="link_superseded")
+            self.accepted[onboarding_id] = value
+            self._reader.change(onboarding_id, state=State.AWAITING_PAYMENT)
+        if update == "pay":
+            assert isinstance(value, CardPresented)
+            if value.session in self.sessions:
+                raise Refused("This card has been taken note of already.", code="card_already_presented")
+            self.sessions.append(value.session)
+            self._reader.change(onboarding_id, state=State.PROVISIONING, waits_for="voice switch")
+        if update in {"cancel", "give_up"}:
+            self._reader.change(onboarding_id, state=State.CANCELLED, outcome=Outcome(state=State.CANCELLED, code="cancelled"))
+        self.told.append((update, value))
+        return await self.status(onboarding_id)
+
+    def _there(self) -> None:
+        if self.absent:
+            raise Unavailable("Nobody answered in time.", code="worker_unavailable", retry_after=5)
