@@ -1,0 +1,49 @@
+"""The database: our own records, numbers and ledger, behind the ports of the domain."""
+
+from sqlalchemy import text
+
+from adapters.database.admin import Admin
+from adapters.database.books import OurBooks
+from adapters.database.catalogue import TenantCatalogue
+from adapters.database.engine import connect
+from adapters.database.identities import ApiKeys
+from adapters.database.ledger import AccountLedger
+from adapters.database.mail_desk import Desk
+from adapters.database.migrate import migrate
+from adapters.database.numbers import Inventory
+from adapters.database.onboardings import Records
+from adapters.database.reader import Reader
+from adapters.database.step_keys import StepFence
+from domain.access import Identities
+from domain.ports import Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.views import OnboardingReader
+
+__all__ = ["Database", "migrate"]
+
+
+class Database:
+    """One connection pool and every port that it serves. Bring the schema up to date with ``migrate`` first."""
+
+    def __init__(self, url: str) -> None:
+        self._transactions = connect(url)
+        self.records: OnboardingRecords = Records(self._transactions)
+        self.numbers: NumberInventory = Inventory(self._transactions)
+        self.ledger: Ledger = AccountLedger(self._transactions)
+        self.fence: Fence = StepFence(self._transactions)
+        self.mail_desk: MailDesk = Desk(self._transactions)
+        self.catalogue: Catalogue = TenantCatalogue(self._transactions)
+        self.reader: OnboardingReader = Reader(self._transactions)
+        self.identities: Identities = ApiKeys(self._transactions)
+        self.admin = Admin(self._transactions)
+        self.books = OurBooks(self._transactions)
+
+    async def ping(self) -> None:
+        """Ask the database anything. Raises ``Unavailable`` if it does not answer."""
+        await self._transactions.read(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._transactions.close()
+
+    # The name that contextlib.aclosing and exit stacks look for.
+    aclose = close

@@ -1,0 +1,117 @@
+"""Setting up: the platform, its tenants, their stock of numbers."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from adapters.database import ledger
+from adapters.database.engine import Transactions
+from adapters.database.statements import PerDialect, now
+from adapters.database.tables import accounts, ledger_entries, tenants
+from adapters.database.tables import numbers as stock
+from domain.catalogue import Tenant
+from domain.customer import name_key
+from domain.numbers import grade_of
+
+PLATFORM = "platform"
+_BATCH = 1000
+_a = accounts.c
+
+_PUT_ACCOUNT = PerDialect(
+    accounts,
+    lambda put: put.values(
+        status="active", account_type="postpaid", payer="self", administration="operator", segment="normal"
+    ).on_conflict_do_update(
+        index_elements=[_a.id],
+        set_={name: put.excluded[name] for name in ("name", "name_key", "credit_limit_minor")},
+    ),
+)
+_PUT_TENANT = PerDialect(
+    tenants,
+    lambda put: put.on_conflict_do_update(
+        index_elements=[tenants.c.id], set_={"slug": put.excluded.slug, "settings": put.excluded.settings}
+    ),
+)
+_ADD_NUMBER = PerDialect(stock, lambda put: put.on_conflict_do_nothing(index_elements=[stock.c.e164]).returning(stock.c.e164))
+_CURRENCY = select(_a.currency).where(_a.id == bindparam("of"))
+_OPENED = select(ledger_entries.c.key).where(ledger_entries.c.key == bindparam("of"))
+
+
+class Admin:
+    """What an installation is set up with. Every call may be repeated."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def put_platform(self) -> None:
+        """The root of the account tree."""
+        await self._transactions.write(lambda connection: _put_platform(connection, now()))
+
+    async def put_tenant(self, tenant: Tenant, credit_limit_minor: int = 0, opening_balance_minor: int = 0) -> None:
+        """Create a white label with its account, or change its settings and credit limit.
+
+        The opening balance is paid in once, however often this is called. Raises ``ValueError`` for another currency than the
+        account has: its ledger cannot be converted.
+        """
+        await self._transactions.write(
+            lambda connection: _put_tenant(connection, tenant, credit_limit_minor, opening_balance_minor)
+        )
+
+    async def import_numbers(self, tenant_id: str, numbers: Iterable[str]) -> int:
+        """Add E.164 numbers to a tenant's inventory, graded. One that the platform has already stays as it is, whoever has it.
+
+        Returns how many are new. Works in batches; one that was broken off may be repeated.
+        """
+        added, rest = 0, iter(numbers)
+        while batch := sorted(set(islice(rest, _BATCH))):
+            added += await self._transactions.write(partial(_add_numbers, tenant_id, batch))
+        return added
+
+    async def tenants(self) -> tuple[Tenant, ...]:
+        """Every white label, by slug."""
+        query = select(tenants.c.settings).order_by(tenants.c.slug)
+        return tuple(await self._transactions.read(lambda connection: connection.execute(query).scalars().all()))
+
+
+def _account(account_id: str, parent_id: str | None, kind: str, name: str, currency: str, moment: datetime) -> dict[str, Any]:
+    return {
+        "id": account_id,
+        "parent_id": parent_id,
+        "kind": kind,
+        "name": name,
+        "name_key": name_key(name),
+        "currency": currency,
+        "balance_minor": 0,
+        "held_minor": 0,
+        "credit_limit_minor": 0,
+        "opened_at": moment,
+        "activated_at": moment,
+    }
+
+
+def _put_platform(connection: Connection, moment: datetime) -> None:
+    # ISO 4217 "no currency": nothing is posted to the platform itself.
+    connection.execute(_PUT_ACCOUNT.on(connection), _account(PLATFORM, None, "platform", "Platform", "XXX", moment))
+
+
+def _put_tenant(connection: Connection, tenant: Tenant, credit_limit_minor: int, opening_balance_minor: int) -> None:
+    moment = now()
+    _put_platform(connection, moment)
+    currency = connection.execute(_CURRENCY, {"of": tenant.id}).scalar_one_or_none()
+    if currency is not None and currency != tenant.currency:
+        raise ValueError(f"This white label's ledger is in {currency}; open another one for {tenant.currency}.")
+    row = _account(tenant.id, PLATFORM, "reseller", tenant.name, tenant.currency, moment)
+    connection.execute(_PUT_ACCOUNT.on(connection), row | {"credit_limit_minor": credit_limit_minor})
+    connection.execute(_PUT_TENANT.on(connection), {"id": tenant.id, "slug": tenant.slug, "settings": tenant})
+    key = f"{tenant.id}:opening"
+    if opening_balance_minor and connection.execute(_OPENED, {"of": key}).first() is None:
+        ledger.enter(connection, key, tenant.id, "opening", opening_balance_minor, tenant.currency, moment)
+
+
+def _add_numbers(tenant_id: str, batch: list[str], connection: Connection) -> int:
+    rows = [{"e164": e164, "tenant_id": tenant_id, "grade": grade_of(e164), "state": "available"} for e164 in batch]
+    return len(connection.execute(_ADD_NUMBER.on(connection), rows).all())

@@ -1,0 +1,192 @@
+"""Connections: whole transactions as plain functions, run where they are cheapest.
+
+A transaction is written once, against the synchronous ``sqlalchemy.Connection``. On PostgreSQL it runs in the event loop
+through asyncpg. On SQLite it runs in one hop on a thread: the driver would otherwise hop to a thread and back for every
+statement, which costs more than the statement.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import asyncpg
+import sqlalchemy.exc
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from domain.errors import Unavailable
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+# What can come out of the driver and the pool. TimeoutError is an OSError.
+_TROUBLE = (sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_READERS = 4
+_POOL = 12
+_BUSY_MS = 10_000
+# SQLSTATE classes that say "not now": connection, rollback (deadlock), resources, operator intervention, system.
+_PASSING_STATES = ("08", "40", "53", "57", "58", "55P03")
+_PASSING_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+
+class Transactions(Protocol):
+    """Runs functions as transactions. All or nothing: an exception from the function rolls everything back.
+
+    Raises ``Unavailable`` when the database cannot be reached, is locked or has no room; a repeat may succeed.
+    """
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` as one transaction that may change data."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` on one consistent snapshot that it cannot change."""
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+
+
+def connect(url: str) -> Transactions:
+    """The transactions of the database at this URL: ``sqlite+aiosqlite:///file`` or ``postgresql+asyncpg://...``."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _Sqlite(parsed)
+    if backend == "postgresql":
+        return _Postgresql(parsed)
+    raise ValueError(f"Dialtone keeps its data in SQLite or PostgreSQL, not in {backend}; change the database URL.")
+
+
+class _Sqlite:
+    """One writer with a first-come first-served queue, and a few readers beside it (WAL lets them overlap).
+
+    Waiting in our own queue is fair and costs nothing; SQLite's busy handler sleeps and guesses. It is still
+    there for the other processes that write to the same file.
+    """
+
+    def __init__(self, url: URL) -> None:
+        if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+            raise ValueError("SQLite needs a file here: readers and the writer have connections of their own.")
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        file = url.set(drivername="sqlite+pysqlite")
+        self._write_engine = _sqlite_engine(file, 1, "BEGIN IMMEDIATE", read_only=False)
+        self._read_engine = _sqlite_engine(file, _READERS, "BEGIN", read_only=True)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="dialtone-writer")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dialtone-reader")
+
+    async def write(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, _transaction, self._write_engine, work)
+
+    async def read(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _transaction, self._read_engine, work)
+
+    async def close(self) -> None:
+        for executor, engine in ((self._writer, self._write_engine), (self._readers, self._read_engine)):
+            await asyncio.to_thread(executor.shutdown)
+            engine.dispose()
+
+
+def _transaction(engine: Engine, work: Work[T]) -> T:
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _translated(error) from error
+
+
+def _sqlite_engine(url: URL, connections: int, begin: str, *, read_only: bool) -> Engine:
+    engine = create_engine(url, pool_size=connections, max_overflow=0)
+
+    def opened(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver's own idea of when a transaction begins is switched off; "begun" below says it.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {_BUSY_MS}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+            f"query_only = {int(read_only)}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", opened)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+class _Postgresql:
+    """A pool of asyncpg connections, read committed for writing (each statement decides by what it locks)."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=_POOL,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 60,
+                # No wait may outlive the step that waits; just-in-time compilation costs more than our statements.
+                "server_settings": {
+                    "application_name": "dialtone",
+                    "jit": "off",
+                    "lock_timeout": "10s",
+                    "idle_in_transaction_session_timeout": "60s",
+                },
+            },
+        )
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    async def write(self, work: Work[T]) -> T:
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        except _TROUBLE as error:
+            raise _translated(error) from error
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            async with self._snapshots.begin() as connection:
+                return await connection.run_sync(work)
+        except _TROUBLE as error:
+            raise _translated(error) from error
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _translated(error: Exception) -> Exception:
+    """``Unavailable`` for trouble that passes; the error itself for one that asking again will not mend."""
+    passing = isinstance(error, (OSError, sqlalchemy.exc.TimeoutError))
+    if isinstance(error, sqlalchemy.exc.DBAPIError):
+        passing = error.connection_invalidated
+    # The pool wraps the driver's errors, except those of connecting.
+    cause = getattr(error, "orig", error)
+    passing = passing or (getattr(cause, "sqlstate", None) or "").startswith(_PASSING_STATES)
+    passing = passing or getattr(cause, "sqlite_errorcode", 0) & 0xFF in _PASSING_CODES
+    if not passing:
+        return error
+    return Unavailable(
+        "The database did not answer or was busy for too long, so it is not known whether this was written. "
+        "Every step may safely be repeated: try again in a moment."
+    )

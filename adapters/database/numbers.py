@@ -1,0 +1,206 @@
+"""Telephone numbers: one holder each, found by walking an index that holds only what is free.
+
+The words of the free-number index are written into the statements as literals: with a parameter in their place a prepared
+statement cannot know that the partial index will do, and would read the whole inventory.
+"""
+
+import secrets
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    literal_column,
+    select,
+    update,
+)
+
+from adapters.database import progress, step_keys
+from adapters.database.engine import Transactions
+from adapters.database.statements import now
+from adapters.database.tables import numbers
+from domain.errors import NumberUnavailable
+from domain.numbers import HeldNumber, NumberCriteria, Reservation
+from domain.steps import ReservationOrder, Undo
+
+_n = numbers.c
+_AVAILABLE: ColumnElement[str] = literal_column("'available'")
+_LONGEST = 15  # digits of an E.164 number
+
+
+def _free(*columns: Any) -> Select[Any]:
+    return select(*columns).where(_n.tenant_id == bindparam("tenant"), _n.state == _AVAILABLE)
+
+
+# Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
+_NAMED = _free(_n.e164).where(_n.e164.in_(bindparam("named", expanding=True))).order_by(_n.e164).with_for_update(key_share=True)
+# Described numbers are never waited for: one that somebody is just taking is passed over.
+_DESCRIBED = (
+    _free(_n.e164)
+    .where(
+        _n.grade == bindparam("grade"),
+        _n.e164 >= bindparam("first"),
+        _n.e164 < bindparam("past"),
+        _n.e164.not_in(bindparam("chosen", expanding=True)),
+    )
+    .order_by(_n.e164)
+    .limit(bindparam("wanted"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_RANGE = _free(_n.e164).where(_n.grade == bindparam("grade"), _n.e164 >= bindparam("first"), _n.e164 < bindparam("past"))
+_ENDS = select(
+    _RANGE.order_by(_n.e164).limit(1).scalar_subquery().label("lowest"),
+    _RANGE.order_by(_n.e164.desc()).limit(1).scalar_subquery().label("highest"),
+)
+_HOLD = (
+    update(numbers)
+    .where(_n.e164 == bindparam("number"))
+    .values(
+        state="held",
+        held_by=bindparam("key"),
+        held_until=bindparam("until"),
+        onboarding_id=bindparam("onboarding"),
+        service=bindparam("position"),
+    )
+)
+_HELD = (
+    select(_n.e164, _n.service)
+    .where(_n.onboarding_id == bindparam("onboarding"), _n.held_by == bindparam("key"))
+    .order_by(_n.service, _n.e164)
+)
+_RELEASE = (
+    update(numbers)
+    .where(_n.onboarding_id == bindparam("onboarding"), _n.held_by == bindparam("key"), _n.state == "held")
+    .values(state="available", held_by=None, held_until=None, onboarding_id=None, service=None)
+)
+_ASSIGN = (
+    update(numbers)
+    .where(_n.onboarding_id == bindparam("onboarding"), _n.held_by == bindparam("key"), _n.state == "held")
+    .values(state="assigned")
+)
+_UNASSIGN = update(numbers).where(_n.onboarding_id == bindparam("onboarding"), _n.state == "assigned").values(state="held")
+
+
+class Inventory:
+    """``domain.ports.NumberInventory``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def reserve(self, order: ReservationOrder) -> Reservation:
+        return await self._transactions.write(lambda connection: _reserve(connection, order))
+
+    async def release(self, undo: Undo) -> None:
+        def work(connection: Connection) -> None:
+            if step_keys.close(connection, undo.key):
+                connection.execute(_RELEASE, {"onboarding": undo.onboarding_id, "key": undo.key})
+
+        await self._transactions.write(work)
+
+
+def assign(connection: Connection, key: str, onboarding_id: str, reservation: Reservation) -> None:
+    """Give the held numbers of a reservation to the customer. Raises ``NumberUnavailable`` unless all are still held."""
+    if not reservation.numbers:
+        return
+    if connection.execute(_ASSIGN, {"onboarding": onboarding_id, "key": key}).rowcount != len(reservation.numbers):
+        raise NumberUnavailable("The numbers of this order are not held for it any more, so it cannot go live.")
+
+
+def unassign(connection: Connection, onboarding_id: str) -> None:
+    """Turn assigned numbers back into held ones, under the reservation they came from."""
+    connection.execute(_UNASSIGN, {"onboarding": onboarding_id})
+
+
+def beyond(prefix: str) -> str:
+    """The least text greater than every text that begins with ``prefix``."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
+    if step_keys.begin(connection, order.key):
+        held = _claim(connection, order)
+        if held:
+            connection.execute(
+                _HOLD,
+                [
+                    {
+                        "number": number.e164,
+                        "key": order.key,
+                        "until": order.until,
+                        "onboarding": order.onboarding_id,
+                        "position": number.service,
+                    }
+                    for number in held
+                ],
+            )
+    else:
+        rows = connection.execute(_HELD, {"onboarding": order.onboarding_id, "key": order.key})
+        held = [HeldNumber(e164=row.e164, service=row.service) for row in rows]
+    progress.write(connection, order.progress, now())
+    return Reservation(numbers=tuple(held))
+
+
+def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
+    """Lock every number of the order, or raise ``NumberUnavailable``. Named ones first: they are the only ones waited for."""
+    named = [e164 for selection in order.selections for e164 in selection.explicit]
+    if named:
+        free = connection.execute(_NAMED, {"tenant": order.tenant_id, "named": named}).scalars().all()
+        if len(free) < len(named):
+            raise NumberUnavailable("A number of this order is not available any more. Choose another one.")
+    chosen: list[str] = list(named)
+    described: dict[NumberCriteria, list[str]] = {}
+    for criteria, count in _wanted(order).items():
+        described[criteria] = found = _find(connection, order.tenant_id, criteria, count, chosen)
+        chosen += found
+    held = []
+    for position, selection in enumerate(order.selections):
+        mine = list(selection.explicit)
+        if selection.criteria:
+            stock = described[_kind(selection.criteria)]
+            mine, stock[:] = stock[: selection.criteria.count], stock[selection.criteria.count :]
+        held += [HeldNumber(e164=e164, service=position) for e164 in sorted(mine)]
+    return held
+
+
+def _kind(criteria: NumberCriteria) -> NumberCriteria:
+    return criteria.model_copy(update={"count": 1})
+
+
+def _wanted(order: ReservationOrder) -> dict[NumberCriteria, int]:
+    """How many of each description: what several services want alike is looked for once."""
+    wanted: dict[NumberCriteria, int] = {}
+    for selection in order.selections:
+        if selection.criteria:
+            kind = _kind(selection.criteria)
+            wanted[kind] = wanted.get(kind, 0) + selection.criteria.count
+    return wanted
+
+
+def _find(connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: list[str]) -> list[str]:
+    terms = {"tenant": tenant_id, "grade": criteria.grade, "first": criteria.prefix, "past": beyond(criteria.prefix)}
+
+    def seek(first: str, past: str, wanted: int) -> list[str]:
+        within = terms | {"first": first, "past": past, "wanted": wanted, "chosen": chosen}
+        return list(connection.execute(_DESCRIBED, within).scalars())
+
+    start = _random_start(connection, terms) if criteria.pick == "random" else criteria.prefix
+    found = seek(start, terms["past"], count)
+    if len(found) < count and start != criteria.prefix:
+        found += seek(criteria.prefix, start, count - len(found))
+    if len(found) < count:
+        raise NumberUnavailable(
+            "Fewer numbers of this kind are available than were ordered. Ask for fewer, or for another kind."
+        )
+    return found
+
+
+def _random_start(connection: Connection, terms: dict[str, str]) -> str:
+    """A random point between the lowest and the highest free number of the description: two index seeks, no scan."""
+    ends = connection.execute(_ENDS, terms).one()
+    if ends.lowest is None:
+        return terms["first"]
+    low, high = (int(e164[1:].ljust(_LONGEST, "0")) for e164 in (ends.lowest, ends.highest))
+    point = low + secrets.randbelow(high - low + 1)
+    return f"+{point:0{_LONGEST}d}"[: len(ends.highest)]

@@ -1,0 +1,179 @@
+"""Our own records: accounts, the state of every onboarding, and the moment a customer goes live.
+
+Rows are locked in one order everywhere, so that no two transactions wait for each other: keys, holds, numbers, onboardings,
+accounts (the child before its parent).
+"""
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from adapters.database import ledger, numbers, progress, step_keys
+from adapters.database.engine import Transactions
+from adapters.database.statements import PerDialect, now
+from adapters.database.tables import accounts, onboardings
+from domain.customer import name_key
+from domain.errors import DialtoneError, NameTaken, NotFound, Refused
+from domain.keys import account_id
+from domain.onboarding import Progress
+from domain.steps import Amendment, GoLive, Opening, Undo
+
+_NAME_TAKEN = "name_taken"
+_a, _o = accounts.c, onboardings.c
+
+_OPEN_ACCOUNT = PerDialect(
+    accounts,
+    lambda insert: (
+        insert.values(kind="customer", status="pending", balance_minor=0, held_minor=0)
+        .on_conflict_do_nothing()
+        .returning(_a.id)
+    ),
+)
+_OPEN_ONBOARDING = PerDialect(
+    onboardings, lambda insert: insert.on_conflict_do_nothing(index_elements=[_o.id]).returning(_o.id)
+)
+_CLOSE_ACCOUNT = (
+    update(accounts)
+    .where(_a.id == bindparam("of"), _a.status == "pending")
+    .values(status="closed", closed_at=bindparam("moment"))
+)
+_ACTIVATE = (
+    update(accounts)
+    .where(_a.id == bindparam("of"), _a.status == "pending")
+    .values(status="active", activated_at=bindparam("moment"))
+)
+_DEACTIVATE = (
+    update(accounts).where(_a.id == bindparam("of"), _a.status == "active").values(status="pending", activated_at=None)
+)
+_READ_ORDER = select(_o.order, _o.account_id).where(_o.id == bindparam("of")).with_for_update(key_share=True)
+
+
+class Records:
+    """``domain.ports.OnboardingRecords``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def open_account(self, opening: Opening) -> None:
+        # The row must be kept when the answer is no, so a refusal is carried out of the transaction and raised after it.
+        refusal = await self._transactions.write(lambda connection: _open(connection, opening))
+        if refusal:
+            raise refusal
+
+    async def register(self, opening: Opening) -> None:
+        await self._transactions.write(lambda connection: _write_row(connection, opening))
+
+    async def close_account(self, undo: Undo) -> None:
+        def work(connection: Connection) -> None:
+            if step_keys.close(connection, undo.key):
+                connection.execute(_CLOSE_ACCOUNT, {"of": _account_of(undo), "moment": now()})
+
+        await self._transactions.write(work)
+
+    async def record(self, news: Progress) -> None:
+        await self._transactions.write(lambda connection: progress.write(connection, news, now()))
+
+    async def amend(self, amendment: Amendment) -> None:
+        await self._transactions.write(lambda connection: _amend(connection, amendment))
+
+    async def go_live(self, order: GoLive) -> None:
+        await self._transactions.write(lambda connection: _go_live(connection, order))
+
+    async def withdraw(self, undo: Undo) -> None:
+        await self._transactions.write(lambda connection: _withdraw(connection, undo))
+
+
+def _account_of(undo: Undo) -> str:
+    return undo.account_id or account_id(undo.onboarding_id)
+
+
+def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
+    moment, onboarding = now(), opening.onboarding
+    order = onboarding.order
+    beginning = step_keys.arrive(connection, opening.key)
+    refusal: DialtoneError | None = beginning.closed
+    taken = beginning.result == _NAME_TAKEN
+    if not refusal and not beginning.repeated:
+        row = {
+            "id": opening.account_id,
+            "parent_id": onboarding.tenant_id,
+            "name": order.customer.name,
+            "name_key": name_key(order.customer.name),
+            "currency": onboarding.quote.currency,
+            "credit_limit_minor": order.credit_limit_minor,
+            "account_type": order.account_type,
+            "payer": order.payer,
+            "administration": order.administration,
+            "segment": order.segment,
+            "opened_at": moment,
+        }
+        taken = connection.execute(_OPEN_ACCOUNT.on(connection), row).first() is None
+        if taken:
+            step_keys.remember(connection, opening.key, _NAME_TAKEN)
+    if taken:
+        refusal = refusal or NameTaken("Another open account has this name. Choose a name that tells the two apart.")
+    _write_row(connection, opening)
+    return refusal
+
+
+def _write_row(connection: Connection, opening: Opening) -> None:
+    onboarding, news, moment = opening.onboarding, opening.progress, now()
+    row = {
+        "id": onboarding.id,
+        "tenant_id": onboarding.tenant_id,
+        "account_id": opening.account_id,
+        "version": news.version,
+        "state": news.state,
+        "waits_for": news.waits_for,
+        "deadline": news.deadline,
+        "generation": news.generation,
+        "needs_attention": news.needs_attention,
+        "outcome": news.outcome,
+        "requested_by": onboarding.requested_by,
+        "created_at": onboarding.submitted_at,
+        "updated_at": moment,
+        "fingerprint": onboarding.fingerprint,
+        "order": onboarding.order,
+        "quote": onboarding.quote,
+        "approval_reasons": onboarding.approval_reasons,
+        "terms": onboarding.terms,
+    }
+    if connection.execute(_OPEN_ONBOARDING.on(connection), row).first() is None:
+        progress.write(connection, news, moment)
+    else:
+        progress.append(connection, news.onboarding_id, news.state, news.entries)
+
+
+def _amend(connection: Connection, amendment: Amendment) -> None:
+    row = connection.execute(_READ_ORDER, {"of": amendment.onboarding_id}).first()
+    if row is None:
+        raise NotFound("There is no such onboarding, so it cannot be corrected.")
+    if amendment.email is not None:
+        customer = row.order.customer
+        contact = customer.contact.model_copy(update={"email": amendment.email})
+        corrected = row.order.model_copy(update={"customer": customer.model_copy(update={"contact": contact})})
+        connection.execute(update(onboardings).where(_o.id == amendment.onboarding_id).values(order=corrected))
+    progress.write(connection, amendment.progress, now())
+    if amendment.means is not None:
+        connection.execute(update(accounts).where(_a.id == row.account_id).values(means=amendment.means))
+
+
+def _go_live(connection: Connection, order: GoLive) -> None:
+    moment, payment = now(), order.payment
+    acts = step_keys.begin(connection, order.key)
+    if acts:
+        if payment.means.kind.is_ledger:
+            ledger.post_hold(connection, payment)
+        numbers.assign(connection, order.reservation_key, payment.onboarding_id, order.reservation)
+    progress.write(connection, order.progress, moment, order.terms)
+    if acts:
+        if not connection.execute(_ACTIVATE, {"of": order.account_id, "moment": moment}).rowcount:
+            raise Refused("The customer's account is not waiting to be activated, so it cannot go live.", code="account_closed")
+        ledger.post(connection, order, moment)
+
+
+def _withdraw(connection: Connection, undo: Undo) -> None:
+    if not step_keys.close(connection, undo.key):
+        return
+    aside = ledger.unpost_holds(connection, undo.onboarding_id)
+    numbers.unassign(connection, undo.onboarding_id)
+    connection.execute(_DEACTIVATE, {"of": _account_of(undo)})
+    ledger.unpost(connection, undo.key, aside)

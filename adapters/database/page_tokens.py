@@ -1,0 +1,37 @@
+"""Page tokens: where a list goes on, bound to the filters it was made with.
+
+A token is no secret and grants nothing (the filters are applied again), so it carries a digest against mistakes, not a signature.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+
+_DIGEST_BYTES = 9
+
+
+def make(filters: tuple[str | None, ...], position: tuple[str, ...]) -> str:
+    """The opaque, URL-safe token of the page that begins after ``position``."""
+    body = json.dumps(position, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_digest(filters, body) + body).rstrip(b"=").decode()
+
+
+def read(filters: tuple[str | None, ...], token: str, length: int) -> tuple[str, ...]:
+    """The position in a token made with these filters. Raises ``ValueError`` for any other text."""
+    wrong = ValueError("This page token was not made by this list with these filters. Begin again without one.")
+    try:
+        raw = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise wrong from error
+    digest, body = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
+    if digest != _digest(filters, body):
+        raise wrong
+    position = json.loads(body)
+    if not isinstance(position, list) or len(position) != length or not all(isinstance(part, str) for part in position):
+        raise wrong
+    return tuple(position)
+
+
+def _digest(filters: tuple[str | None, ...], body: bytes) -> bytes:
+    return hashlib.sha256(json.dumps(filters).encode() + b"\n" + body).digest()[:_DIGEST_BYTES]

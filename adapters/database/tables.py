@@ -1,0 +1,272 @@
+"""The tables: one model for SQLite and PostgreSQL.
+
+Core tables rather than mapped classes, because every write is a single conditional statement whose answer ("was it me?")
+is the point, and an identity map would only stand in between.
+
+Money is a whole number of minor units beside an ISO 4217 code. Times are UTC and carry their zone. Values of the domain that
+are read back whole and never searched are JSON text.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from domain.catalogue import Tenant
+from domain.onboarding import Outcome
+from domain.orders import Order, TermsAcceptance
+from domain.payments import PaymentMeans
+from domain.quotes import Quote
+
+T = TypeVar("T")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite knows no zones, so it is stored there without one and gets it back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone reached the database; give every datetime its zone, for example UTC.")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Json(TypeDecorator[T], Generic[T]):
+    """A value of the domain as JSON text, written and validated by pydantic."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[T]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def __repr__(self) -> str:
+        return f"Json({self.kind!r})"
+
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> T | None:  # noqa: ARG002
+        return None if value is None else self._adapter.validate_json(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(64)
+Key = String(200)
+Word = String(32)
+# Byte order on every server, whatever its locale: a prefix search is a range of the index only then.
+Digits = String(16).with_variant(String(16, collation="C"), "postgresql")
+# SQLite counts by itself only in a column that is exactly INTEGER.
+Sequence = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("parent_id", Id, ForeignKey("accounts.id"), index=True),
+    Column("kind", Word, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("name_key", String(400), nullable=False),
+    Column("status", Word, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("balance_minor", BigInteger, nullable=False),
+    Column("held_minor", BigInteger, nullable=False),
+    Column("credit_limit_minor", BigInteger, nullable=False),
+    Column("account_type", Word, nullable=False),
+    Column("payer", Word, nullable=False),
+    Column("administration", Word, nullable=False),
+    Column("segment", Word, nullable=False),
+    Column("means", Json(PaymentMeans)),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("activated_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    CheckConstraint("kind IN ('platform', 'reseller', 'customer')", name="kind"),
+    CheckConstraint("status IN ('pending', 'active', 'closed')", name="status"),
+    CheckConstraint("held_minor >= 0 AND credit_limit_minor >= 0", name="not_negative"),
+    # A name is free again once its account is closed (S2-12, C4).
+    _partial("uq_accounts_open_name", "name_key", unique=True, where="kind = 'customer' AND status <> 'closed'"),
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("slug", String(40), nullable=False, unique=True),
+    Column("settings", Json(Tenant), nullable=False),
+)
+
+onboardings = Table(
+    "onboardings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
+    # No foreign key: an onboarding whose name was taken has no account.
+    Column("account_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("waits_for", String(64)),
+    Column("deadline", UtcDateTime),
+    Column("generation", Integer, nullable=False),
+    Column("needs_attention", Text),
+    Column("outcome", Json(Outcome)),
+    Column("requested_by", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("order", Json(Order), nullable=False),
+    Column("quote", Json(Quote), nullable=False),
+    Column("approval_reasons", Json(tuple[str, ...]), nullable=False),
+    Column("terms", Json(TermsAcceptance)),
+    Index(None, "created_at", "id"),
+    Index(None, "state", "created_at", "id"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "state", "created_at", "id"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    Column("onboarding_id", Id, ForeignKey("onboardings.id"), nullable=False),
+    Column("key", Key, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("detail", Json(dict[str, str]), nullable=False),
+    UniqueConstraint("onboarding_id", "key"),
+    Index(None, "onboarding_id", "sequence"),
+    # Without it SQLite may give a number out again, and a reader that resumes after it would miss an entry.
+    sqlite_autoincrement=True,
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("e164", Digits, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("grade", Word, nullable=False),
+    Column("state", Word, nullable=False),
+    # Kept while the number is assigned, so that going live can be withdrawn exactly.
+    Column("held_by", Key),
+    Column("held_until", UtcDateTime),
+    Column("onboarding_id", Id),
+    Column("service", Integer),
+    Column("quarantined_until", UtcDateTime),
+    CheckConstraint("state IN ('available', 'held', 'assigned', 'quarantined')", name="state"),
+    # One column, so one holder; and no holder without saying which.
+    CheckConstraint("(state IN ('held', 'assigned')) = (held_by IS NOT NULL AND onboarding_id IS NOT NULL)", name="holder"),
+    # What a claim walks: only free numbers are in it, so it costs the same however many were sold.
+    _partial("ix_numbers_available", "tenant_id", "grade", "e164", where="state = 'available'"),
+    _partial("ix_numbers_holder", "onboarding_id", where="onboarding_id IS NOT NULL"),
+    Index(None, "tenant_id", "e164"),
+    Index(None, "tenant_id", "state", "e164"),
+    sqlite_with_rowid=False,
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("id", Sequence, primary_key=True, autoincrement=True),
+    Column("key", Key, nullable=False, unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("onboarding_id", Id, index=True),
+    Column("kind", Word, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("reference", String(255)),
+    Column("at", UtcDateTime, nullable=False),
+    CheckConstraint("kind IN ('opening', 'charge', 'payment', 'refund', 'repayment')", name="kind"),
+)
+
+ledger_holds = Table(
+    "ledger_holds",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("onboarding_id", Id, nullable=False, index=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("state", Word, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    CheckConstraint("amount_minor >= 0", name="not_negative"),
+    CheckConstraint("state IN ('held', 'taken', 'posted', 'released', 'refunded')", name="state"),
+)
+
+step_keys = Table(
+    "step_keys",
+    metadata,
+    Column("key", Key, primary_key=True),
+    # 0: only ever closed. 1: the step happened. More: it was repeated.
+    Column("uses", Integer, nullable=False),
+    Column("result", Word),
+    # Attempts of a step outside our database that have begun and not ended, and when the latest began.
+    Column("running", Integer, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    sqlite_with_rowid=False,
+)
+
+mail_log = Table(
+    "mail_log",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("onboarding_id", Id, nullable=False, index=True),
+    Column("kind", Word, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), index=True),
+    Column("role", Word, nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
