@@ -156,7 +156,8 @@ async def _follow(operator: Operator, onboarding: str, tell: Callable[[str, str]
         # The row may be a moment behind the answer to the order.
         for event in await operator.events(onboarding, last):
             last = event["sequence"]
-            tell(event["event"].replace("_", " "), event["state"])
+            facts = " ".join(event["detail"].get(name, "") for name in ("undo", "mail", "code"))
+            tell(f"{event['event']} {facts}".replace("_", " ").strip(), event["state"])
         await asyncio.sleep(0.25)
 
 
