@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import phonenumbers
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
 from domain.customer import E164, Address, Contact, Country, Customer, LongText, Text
 from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
@@ -70,6 +70,8 @@ class CustomerBody(Customer, extra="forbid"):
 class CriteriaBody(NumberCriteria, extra="forbid"):
     """Numbers by description."""
 
+    count: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+
 
 class NumberSelectionBody(NumberSelection, extra="forbid"):
     """Either numbers by name or numbers by description, never both."""
@@ -82,6 +84,7 @@ class ServiceBody(Service, extra="forbid"):
     """One telephone line of the order."""
 
     numbers: NumberSelectionBody = NumberSelectionBody()
+    max_channels: Annotated[int, Field(strict=True, ge=0, le=10_000, description="Calls at once; 0 is unlimited")] = 2
 
 
 class CreateOnboarding(Order):
@@ -121,7 +124,7 @@ class CreateOnboarding(Order):
     customer: CustomerBody
     services: Annotated[tuple[ServiceBody, ...], Field(max_length=50)] = ()
     white_label: WhiteLabel | None = None
-    terms_accepted: bool = Field(
+    terms_accepted: StrictBool = Field(
         default=False,
         description="That the customer has accepted the terms, attested by you. Needed when the operator administers; a "
         "customer who administers accepts them on the activation page, and this is not looked at.",
@@ -186,7 +189,7 @@ class ResolveUndoBody(RejectBody):
     undo: Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
         description="Which one: an entry of stuck_undos", examples=["release_payment"]
     )
-    resolved: bool = Field(description="True: done by hand. False: try again now")
+    resolved: StrictBool = Field(description="True: done by hand. False: try again now")
 
 
 class ImportNumbers(Body):

@@ -9,7 +9,7 @@ from domain.access import Principal, Right
 from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.views import OnboardingView
-from starter.problems import Problem
+from starter.problems import Problem, ProblemError
 from starter.remember import RememberedKeys
 from starter.services import Services
 
@@ -22,6 +22,25 @@ def services_of(request: Request) -> Services:
 
 
 Work = Annotated[Services, Depends(services_of)]
+
+
+def _known_parameters(request: Request) -> None:
+    """Refuse a query parameter that the operation does not have: a misspelt filter must not list everything."""
+    if not request.query_params:
+        return
+    path = request.scope["route"].path
+    operation = request.app.openapi()["paths"][path][request.method.lower()]
+    known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    surplus = [
+        ProblemError(code="unknown_parameter", detail="There is no such parameter. Check its spelling.", parameter=name)
+        for name in dict.fromkeys(request.query_params.keys())
+        if name not in known
+    ]
+    if surplus:
+        raise Problem("invalid_request", "The address has a parameter that is not known here.", errors=surplus)
+
+
+Strict = Depends(_known_parameters)
 
 
 async def _caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Principal:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from domain.access import Right
 from domain.numbers import NumberState
 from starter import problems
-from starter.api.access import Caller, Work, need, own_tenant
+from starter.api.access import Caller, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
 from starter.schemas import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans, WhiteLabel, e164
 
-router = APIRouter(prefix="/v1", tags=["Inventory"])
+router = APIRouter(prefix="/v1", tags=["Inventory"], dependencies=[Strict])
 
 
 @router.get("/numbers", summary="Search the inventory", responses=declared(400, 403, 404))

@@ -9,11 +9,11 @@ from domain.access import Right
 from domain.onboarding import OnboardingStatus, State
 from domain.views import TimelineEvent
 from starter import events, problems
-from starter.api.access import Caller, IdempotencyKey, Own, Work, need, own_tenant
+from starter.api.access import Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.schemas import Accepted, CreateOnboarding, Listing, Onboarding, OnboardingPage, WhiteLabel
 
-router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"])
+router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"], dependencies=[Strict])
 
 MOST_PER_PAGE = 100
 _MOST_SEQUENCE = 2**63 - 1

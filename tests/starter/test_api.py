@@ -239,6 +239,19 @@ async def test_a_page_size_is_coerced_not_refused(house: House) -> None:
     assert len(page["items"]) == 100
 
 
+async def test_a_misspelt_filter_does_not_list_everything(house: House) -> None:
+    house.onboarding()
+    response = await house.http.get("/v1/onboardings?sate=held&sate=held", headers=house.by("auditor"))
+    problem = the_problem(response, 422, "invalid_request")
+    assert [error["parameter"] for error in problem["errors"]] == ["sate"]
+
+
+@pytest.mark.parametrize("truth", ["yes", 1, "true"])
+async def test_only_true_is_true(house: House, truth: object) -> None:
+    problem = the_problem(await house.order(an_order_body(terms_accepted=truth)), 422, "invalid_request")
+    assert problem["errors"][0]["pointer"] == "/terms_accepted"
+
+
 async def test_the_platform_sees_all_white_labels_or_the_one_it_names(house: House) -> None:
     house.onboarding()
     theirs = house.onboarding(tenant_id=OTHER.id)
