@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import phonenumbers
+from pydantic import AliasChoices, Field
 
 from domain.base import Value
 
@@ -31,7 +32,7 @@ _CUSTOMER_WORDS = {
     "number_unavailable": "A telephone number of the order is no longer available.",
     "provisioning_refused": "The telephone service could not be set up as ordered.",
     "recipient_refused": "Our messages to the contact's e-mail address were returned.",
-    "held_expired": "A technical problem could not be solved in time.",
+    "held_too_long": "A technical problem could not be solved in time.",
     "gave_up": "A technical problem kept us from setting up the service.",
     "cancelled": "The order was cancelled.",
 }
@@ -48,8 +49,11 @@ _OPERATOR_WORDS = {
     "recipient_refused": "The mail relay refuses the contact's address for good. Correct the address, then it is sent again.",
     "provisioning_refused": "The switch refuses the service as ordered. Correct the cause and retry, or give up.",
     "undo_stuck": "Something could not be undone. Deal with it by hand and mark it resolved, or have it tried again.",
-    "undo_failing": "Something could not be undone. Deal with it by hand and mark it resolved, or have it tried again.",
+    "mail_header_refused": "A mail could not be written: a name holds a character that no mail header can. Correct the name.",
+    "relay_misconfigured": "The mail relay cannot be used as it is configured. Mend the settings, then retry.",
     "unavailable": "A system outside did not answer for too long. Retry when it is back, or give up.",
+    "timed_out": "A system outside did not answer for too long. Retry when it is back, or give up.",
+    "broken": "A step failed in a way that it should not. Look at the worker's log, then retry or give up.",
 }
 
 _REASON_WORDS = {
@@ -102,7 +106,7 @@ class Facts(Value):
     contact_name: str = ""
     generation: int = 1
     code: str | None = None
-    quote_lines: tuple[QuoteLine, ...] = ()
+    quote_lines: tuple[QuoteLine, ...] = Field(default=(), validation_alias=AliasChoices("quote_lines", "lines"))
     total: str | None = None
     tax_name: str | None = None
     tax: str | None = None
@@ -149,14 +153,12 @@ class Facts(Value):
 
     @property
     def trouble(self) -> str:
-        """What an operator has to know: the sentence of a code we know, or what was noted, as it was noted."""
+        """What an operator has to know, as a sentence."""
         for word in (self.code, self.needs_attention):
-            if word and word in _OPERATOR_WORDS:
-                return _OPERATOR_WORDS[word]
-        if self.needs_attention and " " in self.needs_attention:
-            return self.needs_attention
-        noted = self.needs_attention or self.code
-        said = f": {_spoken(noted)}" if noted else ""
+            # An attention note is a code, with what it is about after a colon.
+            if word and (sentence := _OPERATOR_WORDS.get(word.partition(":")[0])):
+                return sentence
+        said = f": {_spoken(self.code)}" if self.code else ""
         return f"The onboarding cannot go on by itself{said}. Look at its timeline, then retry, correct or give up."
 
     @property

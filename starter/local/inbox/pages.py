@@ -17,7 +17,7 @@ from starter.local.inbox.store import Message, Store
 
 _HERE = Path(__file__).parent
 _PAGE = 100
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'"
 # The message is a stranger's HTML: no scripts, no forms, no origin, nothing loaded. A link opens a tab of its own.
 _MESSAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Self, cast
@@ -162,7 +162,17 @@ def _message(number: int, received_at: float, sender: str, recipients: str, raw:
     text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
     return Message(
         **_fields(number, received_at, sender, recipients, parsed),  # type: ignore[arg-type]
-        text=text.get_content() if text is not None else "",
-        html=html.get_content() if html is not None else "",
+        text=_words(text),
+        html=_words(html),
         headers=tuple((name, str(value)) for name, value in parsed.items()),
     )
+
+
+def _words(part: MIMEPart | None) -> str:
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except (LookupError, UnicodeError):  # a character set that nobody knows, or that the content is not in
+        content = part.get_payload(decode=True)
+        return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""

@@ -167,8 +167,9 @@ def test_an_approver_reads_why_in_sentences_also_for_a_reason_of_tomorrow():
     [
         ({"code": "recipient_refused"}, "Correct the address"),
         ({"needs_attention": "provisioning_refused"}, "The switch refuses"),
-        ({"needs_attention": "The undo of the payment keeps failing."}, "The undo of the payment keeps failing."),
-        ({"needs_attention": "disk_on_fire"}, "disk on fire"),
+        ({"needs_attention": "undo_stuck:release_payment:1"}, "could not be undone"),
+        ({"needs_attention": "undo_stuck:release_payment:1"}, "undo_stuck:release_payment:1"),
+        ({"code": "disk_on_fire"}, "disk on fire"),
         ({}, "cannot go on by itself"),
     ],
 )
