@@ -7,7 +7,7 @@ variables or profile file (``temporalio.envconfig``), so one way works for all t
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, SecretStr, model_validator
+from pydantic import AnyHttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -41,13 +41,19 @@ class Settings(BaseSettings):
 
     stripe_api_key: SecretStr = SecretStr("sk_test_dialtone")
     stripe_api_base: AnyHttpUrl | None = AnyHttpUrl("http://127.0.0.1:8420")
-    """The embedded gateway; unset for Stripe itself."""
+    """The embedded gateway; empty for Stripe itself."""
     stripe_webhook_secret: SecretStr = SecretStr("whsec_dialtone_development")
 
     task_queue: str = "onboarding"
     deployment_name: str = "dialtone"
     build_id: str = ""
     """Worker Deployment Version; empty: this installation does not version its workers."""
+
+    @field_validator("payload_keys", "voice_rpc_url", "smtp_username", "smtp_password", "stripe_api_base", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        # An environment cannot say None, and for some of these None is not the default.
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:

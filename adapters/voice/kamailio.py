@@ -81,7 +81,7 @@ class KamailioSwitch:
             # After the commit: before it, the device could register anew in between.
             await _forget_device(self._http, self._rpc_url, f"{removal.username}@{removal.domain}")
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Let go of connections and threads."""
         await self._transactions.close()
         if self._http is not None:

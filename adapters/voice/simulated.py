@@ -53,9 +53,9 @@ class FaultySwitch:
         """As the real switch does: a fault never keeps an effect from being undone."""
         await self._switch.remove(removal)
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Let go of what the real switch holds."""
-        await self._switch.aclose()
+        await self._switch.close()
 
     def _strike(self, line: Line, times: int) -> bool:
         self._faults[line.key] += 1

@@ -1,5 +1,6 @@
 """A switch's database of either kind, empty for each test, the adapter over it, and Kamailio reading it."""
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,22 +8,26 @@ import pytest
 
 from adapters.voice.kamailio import KamailioSwitch
 from adapters.voice.tables import create_tables
-from tests.adapters.voice.ground import SECRETS, PostgresServer
+from tests.adapters.voice.ground import SECRETS
+from tests.postgres import PostgresServer, running_postgres
 from tests.sip import RunningKamailio, require_sip
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path_factory.mktemp("switch-postgres")) as server:
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+        yield f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return await server.new_database()
+    name = f"switch_{secrets.token_hex(6)}"
+    yield server.create(name)
+    server.drop(name)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ async def database_url(empty_database_url: str) -> str:
 async def switch(database_url: str) -> AsyncIterator[KamailioSwitch]:
     switch = KamailioSwitch(database_url, SECRETS)
     yield switch
-    await switch.aclose()
+    await switch.close()
 
 
 @pytest.fixture

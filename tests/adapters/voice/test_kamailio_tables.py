@@ -139,7 +139,7 @@ async def test_a_step_and_its_undo_at_once_never_leave_a_line_behind(switch: Kam
             *(call for one in pairs for call in (switch.provision(one), other.remove(removal(one)))), return_exceptions=True
         )
     finally:
-        await other.aclose()
+        await other.close()
 
     assert {type(outcome) for outcome in outcomes} <= {type(None), KeyClosed}
     assert await rows(database_url, "subscriber") == []
@@ -158,7 +158,7 @@ async def test_a_database_without_tables_is_unavailable_and_says_what_to_do(empt
         with pytest.raises(Unavailable, match="dialtone migrate"):
             await switch.provision(line("d1", NUMBER))
     finally:
-        await switch.aclose()
+        await switch.close()
 
 
 async def test_a_database_that_does_not_answer_is_unavailable_without_telling_names() -> None:
@@ -169,7 +169,7 @@ async def test_a_database_that_does_not_answer_is_unavailable_without_telling_na
             with pytest.raises(DialtoneError) as failure:
                 await switch.provision(line("d1", NUMBER))
         finally:
-            await switch.aclose()
+            await switch.close()
     assert isinstance(failure.value, Unavailable)
     assert "d1" not in failure.value.message
     assert NUMBER not in failure.value.message

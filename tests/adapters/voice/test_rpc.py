@@ -56,7 +56,7 @@ async def remove_over(rpc_url: str, url: str) -> None:
         await switch.provision(line("d1", "+441214960101"))
         await switch.remove(removal(line("d1", "+441214960101")))
     finally:
-        await switch.aclose()
+        await switch.close()
 
 
 async def test_the_device_is_named_by_user_and_domain(url: str) -> None:

@@ -41,7 +41,7 @@ async def test_the_tables_of_a_switch_that_runs_are_used_as_they_are(empty_datab
     try:
         await switch.provision(line("d1", "+441214960101", max_channels=2))
     finally:
-        await switch.aclose()
+        await switch.close()
     assert len(await rows(empty_database_url, "dbaliases")) == 2
 
 

@@ -26,7 +26,7 @@ async def url(tmp_path: Path) -> str:
 async def faulty(url: str) -> AsyncIterator[FaultySwitch]:
     switch = FaultySwitch(KamailioSwitch(url, SECRETS), "development")
     yield switch
-    await switch.aclose()
+    await switch.close()
 
 
 async def test_a_number_ending_0999_is_refused_for_good(faulty: FaultySwitch, url: str) -> None:
@@ -75,4 +75,4 @@ async def test_production_gets_the_real_switch_alone(tmp_path: Path) -> None:
     for settings, kind in ((development, FaultySwitch), (production, KamailioSwitch)):
         switch = voice_switch(settings, SECRETS)
         assert type(switch) is kind
-        await switch.aclose()
+        await switch.close()

@@ -61,7 +61,7 @@ async def test_with_json_rpc_the_removed_device_is_forgotten_at_once(kamailio: R
         assert "error" in await kamailio.rpc("ul.lookup", "location", address)
         await switch.remove(removal(BOB))
     finally:
-        await switch.aclose()
+        await switch.close()
 
 
 @pytest.mark.usefixtures("customers")

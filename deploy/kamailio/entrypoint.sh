@@ -1,0 +1,9 @@
+#!/bin/sh
+# Kamailio on PostgreSQL, in the foreground, logging to stderr. DATABASE_URL: postgres://user:password@host/database
+# ADVERTISED (optional): the address and port that telephones know this host by.
+set -eu
+set -- -A WITH_POSTGRESQL -A "DBURL=\"${DATABASE_URL:?is not set}\"" -A SIP_ADDRESS=0.0.0.0 "$@"
+if [ -n "${ADVERTISED:-}" ]; then
+  set -- -A "ADVERTISED=$ADVERTISED" "$@"
+fi
+exec kamailio -DD -E -f "${KAMAILIO_CFG:-/etc/kamailio/kamailio.cfg}" -w /run/kamailio -Y /run/kamailio -P /run/kamailio/kamailio.pid "$@"
