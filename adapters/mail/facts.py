@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import phonenumbers
-from pydantic import AliasChoices, Field
 
 from domain.base import Value
 
@@ -106,7 +105,7 @@ class Facts(Value):
     contact_name: str = ""
     generation: int = 1
     code: str | None = None
-    quote_lines: tuple[QuoteLine, ...] = Field(default=(), validation_alias=AliasChoices("quote_lines", "lines"))
+    lines: tuple[QuoteLine, ...] = ()
     total: str | None = None
     tax_name: str | None = None
     tax: str | None = None

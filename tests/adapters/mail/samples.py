@@ -22,7 +22,7 @@ FULL: dict[str, Any] = {
     "contact_name": "Ann Baker",
     "tenant_name": "Brindley Voice",
     "support_email": "help@brindley.example",
-    "quote_lines": [
+    "lines": [
         {"text": "Office 20, set-up", "quantity": 1, "total": "£25.00"},
         {"text": "Office 20, first month", "quantity": 2, "total": "£40.00"},
     ],
@@ -42,7 +42,7 @@ FULL: dict[str, Any] = {
 MINIMAL: dict[str, Any] = {
     **FULL,
     "contact_name": "",
-    "quote_lines": [],
+    "lines": [],
     "total": None,
     "tax_name": None,
     "tax": None,
