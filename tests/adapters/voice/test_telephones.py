@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from adapters.voice.kamailio import KamailioSwitch
-from tests.adapters.voice.ground import DOMAIN, SECRETS, line, password, removal
+from tests.adapters.voice.ground import DOMAIN, SECRETS, line, password, removal, sql
 from tests.sip import RunningKamailio
 
 ALICE = line("d0a11ce", "+441214960101")
@@ -152,6 +152,16 @@ async def test_a_line_without_a_limit_makes_as_many_calls_as_it_likes(
         calls = [kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102", talk=0.5) for _ in range(4)]
         assert all(await asyncio.gather(*calls))
         assert len(phone.invites) == 4
+
+
+@pytest.mark.usefixtures("customers")
+async def test_a_device_is_told_to_come_back_when_subscribers_cannot_be_read(
+    kamailio: RunningKamailio, database_url: str
+) -> None:
+    await sql(database_url, "ALTER TABLE subscriber RENAME TO away")
+    assert (await kamailio.register(ALICE.username, DOMAIN, password(ALICE))).status == 500
+    await sql(database_url, "ALTER TABLE away RENAME TO subscriber")
+    assert (await kamailio.register(ALICE.username, DOMAIN, password(ALICE))).status == 200
 
 
 @pytest.mark.usefixtures("customers")
