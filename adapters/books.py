@@ -3,39 +3,24 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 from pydantic import AnyHttpUrl
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from stripe import Charge
 
-from adapters.database import tables
-from adapters.database.engine import connect
+from adapters.database import Database
 from adapters.mail.message import message_id
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
 from adapters.voice.tables import dbaliases, subscriber
 from adapters.voice.transactions import open_transactions
-from domain.books import (
-    AccountBook,
-    Books,
-    ChargeBook,
-    DeliveredBook,
-    EntryBook,
-    HoldBook,
-    LetterBook,
-    LineBook,
-    NumberBook,
-    OrderBook,
-)
+from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
 from domain.errors import Unavailable
-from domain.keys import line_name
-from domain.rules import means_kind
 
-# Lines that we name (domain.keys.line_name); a switch may serve others too, which are none of our business.
+# Lines that we name (``domain.keys.line_name``); a switch may serve others too, which are none of our business.
 _OURS = re.compile(r"d[0-9a-f]{12}")
 _LINK = re.compile(r"/activate/([0-9a-f-]{36})\.")
 _TIMEOUT = 30.0
@@ -50,16 +35,17 @@ class BookReader:
 
     async def read(self) -> Books:
         """All ledgers at about the same moment. Raises ``Unavailable`` if one of them does not answer."""
-        rows, lines, charges, mailbox = await asyncio.gather(self._database(), self._switch(), self._gateway(), self._mailbox())
-        delivered = None if mailbox is None else tuple(self._delivered(mailbox, rows["letters"]))
-        return Books(read_at=datetime.now(UTC), lines=lines, charges=charges, mailbox=delivered, **rows)
+        ours, lines, charges, mailbox = await asyncio.gather(self._ours(), self._switch(), self._gateway(), self._mailbox())
+        delivered = None if mailbox is None else tuple(self._delivered(mailbox, ours.letters))
+        return ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered})
 
-    async def _database(self) -> dict[str, Any]:
-        database = connect(self._settings.database)
+    async def _ours(self) -> Books:
+        database = Database(self._settings.database)
         try:
-            return await database.read(_rows)
+            books: Books = await database.books.read()
         finally:
             await database.close()
+        return books
 
     async def _switch(self) -> tuple[LineBook, ...]:
         database = open_transactions(self._settings.voice_database)
@@ -160,93 +146,6 @@ def _charge_book(
         captured_minor=amount if taken else 0,
         refunded_minor=refunded,
     )
-
-
-def _rows(connection: Connection) -> dict[str, Any]:
-    """Our own database, on one snapshot."""
-    readers: dict[str, Callable[[Connection], tuple[Any, ...]]] = {
-        "orders": _orders,
-        "numbers": _numbers,
-        "accounts": _accounts,
-        "holds": _holds,
-        "entries": _entries,
-        "letters": _letters,
-    }
-    return {name: read(connection) for name, read in readers.items()}
-
-
-def _orders(connection: Connection) -> tuple[OrderBook, ...]:
-    o, a = tables.onboardings.c, tables.accounts.c
-    joined = tables.onboardings.outerjoin(tables.accounts, a.id == o.account_id)
-    columns = (o.id, o.tenant_id, o.account_id, a.status, o.state, o.order, o.quote, o.generation, o.terms, o.updated_at)
-    found = []
-    for row in connection.execute(select(*columns).select_from(joined)):
-        order, quote = row.order, row.quote
-        found.append(
-            OrderBook(
-                id=row.id,
-                tenant_id=row.tenant_id,
-                account_id=row.account_id,
-                account_status=row.status,
-                state=row.state,
-                administration=order.administration,
-                means=means_kind(order),
-                total_minor=quote.total_minor,
-                currency=quote.currency,
-                number_count=order.number_count,
-                lines=tuple(line_name(row.id, position) for position in range(len(order.services))),
-                activated=row.terms is not None,
-                updated_at=row.updated_at,
-            )
-        )
-    return tuple(found)
-
-
-def _numbers(connection: Connection) -> tuple[NumberBook, ...]:
-    n = tables.numbers.c
-    statement = select(n.e164, n.state, n.held_by, n.onboarding_id, n.service).where(n.onboarding_id.is_not(None))
-    return tuple(NumberBook.model_validate(dict(row._mapping)) for row in connection.execute(statement))  # noqa: SLF001
-
-
-def _accounts(connection: Connection) -> tuple[AccountBook, ...]:
-    a, e = tables.accounts.c, tables.ledger_entries.c
-    total = select(func.coalesce(func.sum(e.amount_minor), 0)).where(e.account_id == a.id).scalar_subquery()
-    return tuple(
-        AccountBook(id=row.id, balance_minor=row.balance_minor, held_minor=row.held_minor, entries_minor=int(row.total))
-        for row in connection.execute(select(a.id, a.balance_minor, a.held_minor, total.label("total")))
-    )
-
-
-def _holds(connection: Connection) -> tuple[HoldBook, ...]:
-    h = tables.ledger_holds.c
-    return tuple(
-        HoldBook(
-            key=row.key,
-            account_id=row.account_id,
-            onboarding_id=row.onboarding_id,
-            amount_minor=row.amount_minor,
-            state=row.state,
-        )
-        for row in connection.execute(select(h.key, h.account_id, h.onboarding_id, h.amount_minor, h.state))
-    )
-
-
-def _entries(connection: Connection) -> tuple[EntryBook, ...]:
-    e = tables.ledger_entries.c
-    total = func.sum(e.amount_minor)
-    grouped = (
-        select(e.account_id, e.onboarding_id, total).where(e.onboarding_id.is_not(None)).group_by(e.account_id, e.onboarding_id)
-    )
-    return tuple(
-        EntryBook(account_id=account, onboarding_id=onboarding, amount_minor=int(amount))
-        for account, onboarding, amount in connection.execute(grouped)
-    )
-
-
-def _letters(connection: Connection) -> tuple[LetterBook, ...]:
-    m = tables.mail_log.c
-    rows = connection.execute(select(m.key, m.onboarding_id, m.kind))
-    return tuple(LetterBook(key=row.key, onboarding_id=row.onboarding_id, kind=row.kind) for row in rows)
 
 
 def _lines(connection: Connection) -> tuple[LineBook, ...]:

@@ -83,6 +83,8 @@ class Api:
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         try:
             response = self._ask("POST", "/v1/onboardings", repeatable=True, content=body, headers=headers)
+            if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                self._read(response)
         except CommandFailed as error:
             raise CommandFailed(f"{error} To repeat this very order safely, add --idempotency-key {key}") from error
         return self._read(response), response.headers.get("Idempotent-Replayed") == "true"
