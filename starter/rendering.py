@@ -1,5 +1,6 @@
 """Templates: everything escaped, unknown variables are errors."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from domain.money import Money
 
@@ -31,6 +33,11 @@ def _money(minor: int, currency: str) -> str:
     return str(Money(minor=minor, currency=currency))
 
 
+def _quoted(text: str) -> Markup:
+    """What stands between backquotes, as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
+
+
 _environment = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
@@ -38,7 +45,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"when": _when, "telephone": _telephone, "money": _money}
+_environment.filters |= {"when": _when, "telephone": _telephone, "money": _money, "quoted": _quoted}
 
 
 def render(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **context: object) -> HTMLResponse:

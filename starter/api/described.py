@@ -1,5 +1,6 @@
 """The OpenAPI document as the product means it: every problem declared, nothing that the framework answers otherwise."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,6 +16,8 @@ Signs up telecom customers: one order, one durable onboarding.
 * **Errors are problems** (RFC 9457). Match on `code`; `errors[].pointer` says where in the body.
 * **Amounts** are whole minor units (1999 is 19.99), times are UTC, telephone numbers are E.164.
 """
+
+_REFERENCE = re.compile(r" \((?:research|[CS]\d)[^)]*\)")
 
 _TITLES = {
     400: "The request cannot be read",
@@ -76,6 +79,19 @@ def _response(status: int) -> dict[str, Any]:
     return answer
 
 
+def _for_readers(node: Any) -> Any:
+    """Docstrings are written for programmers of the product: one kind of quote less, no references to its requirements."""
+    if isinstance(node, dict):
+        return {key: _said(value) if key == "description" else _for_readers(value) for key, value in node.items()}
+    return [_for_readers(item) for item in node] if isinstance(node, list) else node
+
+
+def _said(text: Any) -> Any:
+    if not isinstance(text, str):
+        return _for_readers(text)  # a property that is called "description"
+    return " ".join(_REFERENCE.sub("", text).replace("``", "`").split()) if text != _DESCRIPTION else text
+
+
 def install(app: FastAPI) -> None:
     """Replace the application's OpenAPI document."""
 
@@ -93,7 +109,7 @@ def install(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= problem.pop("$defs", {}) | {"Problem": problem}
             document["components"]["schemas"] = dict(sorted(schemas.items()))
-            app.openapi_schema = document
+            app.openapi_schema = _for_readers(document)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way
