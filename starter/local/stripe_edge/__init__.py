@@ -89,8 +89,8 @@ async def start_gateway(
 ) -> RunningGateway:
     """Start both processes and return once the edge answers. ``port`` 0: a free one.
 
-    ``state_dir`` holds everything that survives a restart. ``persistent=False`` forgets the payments when it ends, and is
-    three times as quick once there are hundreds. ``guard`` ends the processes if this one dies; without one it has its own.
+    ``state_dir`` holds everything that survives a restart. ``persistent=False`` forgets the payments when it ends and saves
+    the time of writing all of them after every change. ``guard`` ends the processes if this one dies; without one it has its own.
     Raises ``StackError`` if the dependency group ``local`` is not installed, the port is taken or nothing comes up.
     """
     for module in ("localstripe", "aiohttp"):
@@ -102,13 +102,9 @@ async def start_gateway(
     port = port or free_ports(1)[0]
     require_free(port, "the embedded card gateway")
     socket_dir = _prepare(state_dir)
+    upstream_command, edge_command = _commands(socket_dir / "gateway", state_dir, port, persistent)
+    edge_command += ["--webhook-secret", webhook_secret, *(["--webhook-url", webhook_url] if webhook_url else [])]
     logs = log_dir or state_dir
-    address = socket_dir / "gateway"
-    confined = [str(_CONFINE), str(address), str(state_dir.absolute() / "localstripe"), "yes" if persistent else "no"]
-    upstream_command = [sys.executable, "-I", *confined, "localstripe.server", *([] if persistent else ["--from-scratch"])]
-    edge_command = [sys.executable, "-m", "starter.local.stripe_edge", "--port", str(port), "--upstream", f"unix:{address}"]
-    edge_command += ["--state-dir", str(state_dir.absolute()), "--webhook-secret", webhook_secret]
-    edge_command += ["--webhook-url", webhook_url] if webhook_url else []
     own_guard = None if guard is not None else Guard()
     watch = guard or own_guard
     assert watch is not None
@@ -118,7 +114,7 @@ async def start_gateway(
         upstream = ManagedProcess("localstripe", upstream_command, env=os.environ, log=logs / "localstripe.log", guard=watch)
         started.append(upstream)
         deadline = time.monotonic() + _START_SECONDS
-        while not _listens(address):
+        while not _listens(socket_dir / "gateway"):
             await _still_starting(upstream, deadline)
         edge = ManagedProcess(
             "The card gateway's edge", edge_command, env=_environment(), log=logs / "stripe-edge.log", guard=watch
@@ -144,6 +140,15 @@ def _prepare(state_dir: Path) -> Path:
     """
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Path(tempfile.mkdtemp(prefix="dialtone-"))
+
+
+def _commands(address: Path, state_dir: Path, port: int, persistent: bool) -> tuple[list[str], list[str]]:
+    """The command lines of localstripe, confined to ``address``, and of the edge in front of it."""
+    state_dir = state_dir.absolute()
+    confined = [str(_CONFINE), str(address), str(state_dir / "localstripe"), "yes" if persistent else "no"]
+    upstream = [sys.executable, "-I", *confined, "localstripe.server", *([] if persistent else ["--from-scratch"])]
+    edge = [sys.executable, "-m", "starter.local.stripe_edge", "--port", str(port), "--upstream", f"unix:{address}"]
+    return upstream, [*edge, "--state-dir", str(state_dir)]
 
 
 def _listens(path: Path) -> bool:

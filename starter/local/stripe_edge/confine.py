@@ -21,7 +21,7 @@ _SHARED = "/tmp/"  # noqa: S108 - the place that is taken away
 
 
 class _Replacement(io.BufferedWriter):
-    """A file that takes its name when it is complete."""
+    """A file that takes its name when it is complete. One that nothing was written to never does."""
 
     def __init__(self, path: Path) -> None:
         self._target = path
@@ -29,8 +29,9 @@ class _Replacement(io.BufferedWriter):
         super().__init__(io.FileIO(self._part, "wb"))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        written = self.tell()
         super().__exit__(kind, error, trace)
-        if kind is None:
+        if kind is None and written:
             self._part.replace(self._target)
 
 
@@ -59,14 +60,33 @@ def _private_socket(path: str) -> None:
     socket.socket = ConfinedSocket  # type: ignore[misc]
 
 
+def _careful_pickles(keep: bool) -> None:
+    """A program that saves whenever its store changes also saves while it loads it: half a store, once for every object."""
+    real_load, real_dump = pickle.load, pickle.dump
+    loading = False
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        nonlocal loading
+        loading = True
+        try:
+            return real_load(*args, **kwargs)
+        finally:
+            loading = False
+
+    def dump(*args: Any, **kwargs: Any) -> None:
+        if keep and not loading:
+            real_dump(*args, **kwargs)
+
+    pickle.load, pickle.dump = load, dump
+
+
 def main() -> None:
     """Confine this process, then become the program."""
     path, directory, keep, module, *arguments = sys.argv[1:]
     os.umask(0o077)
     _private_files(Path(directory))
     _private_socket(path)
-    if keep == "no":
-        pickle.dump = lambda *_args, **_kwargs: None
+    _careful_pickles(keep == "yes")
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
