@@ -61,7 +61,7 @@ class BookReader:
         try:
             return await charges_at_stripe(api)
         finally:
-            await api.aclose()
+            await api.close()
 
     async def _embedded_gateway(self, url: str) -> tuple[ChargeBook, ...]:
         """The embedded gateway lists by customer only, as the product asks; for an audit it opens its own books."""

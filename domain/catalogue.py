@@ -4,10 +4,10 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
 from domain.base import Value
-from domain.customer import Text
+from domain.customer import Email, Text
 from domain.money import Currency
 from domain.numbers import Grade
 
@@ -72,6 +72,7 @@ class Schedule(Value):
     payment_reminders: tuple[timedelta, ...] = (timedelta(days=1), timedelta(days=3))
     payment_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     held_window: timedelta = timedelta(days=14)
+    resend_cooldown: timedelta = timedelta(seconds=60)
     undo_attention_after: timedelta = Field(
         default=timedelta(minutes=10), description="How long an undo may keep failing before a person is called"
     )
@@ -91,8 +92,8 @@ class Tenant(Value):
     tax_name: Text = "VAT"
     tax_rate_basis_points: Annotated[int, Field(ge=0, le=10_000)] = 0
     sip_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,64}$", examples=["sip.example.com"])]
-    support_email: EmailStr
-    operator_emails: tuple[EmailStr, ...] = Field(description="Who is written to when something waits for an operator")
+    support_email: Email
+    operator_emails: tuple[Email, ...] = Field(description="Who is written to when something waits for an operator")
     card_gateway: bool = Field(default=False, description="Whether this white label has a payment gateway (S1-11, S1-12)")
     price_list: PriceList
     terms: Terms

@@ -4,7 +4,7 @@ import unicodedata
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from domain.base import Value
 
@@ -12,8 +12,13 @@ _TIME_ZONES = frozenset(available_timezones())
 
 
 def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     # Control and bidirectional-override characters would let a name forge log lines, mail headers or what an operator reads.
-    if any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for char in text):
+    if any(
+        unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
+        for char in text
+    ):
         raise ValueError("holds a character that cannot be shown; remove control and direction characters")
     return unicodedata.normalize("NFC", text)
 
@@ -27,6 +32,13 @@ def _time_zone(name: str) -> str:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
 LongText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000), AfterValidator(_printable)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["GB"])]
+# The shape only: values are read again on every replay. The doors of the product check addresses properly.
+Email = Annotated[
+    str,
+    Field(
+        max_length=254, pattern=r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+\.[^@\s<>\x00-\x1f.]+$", examples=["ada@example.com"]
+    ),
+]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$", description="E.164 with plus", examples=["+441214960123"])]
 
@@ -50,7 +62,7 @@ class Contact(Value):
     """The person who may act for the customer: receives the activation link and accepts the terms."""
 
     full_name: Text
-    email: EmailStr
+    email: Email
     telephone: E164 | None = None
 
 
@@ -60,7 +72,7 @@ class Customer(Value):
     kind: Literal["organisation", "person"] = "organisation"
     name: Text
     contact: Contact
-    billing_email: EmailStr | None = Field(default=None, description="Where invoices go; the contact's address if unset (C17)")
+    billing_email: Email | None = Field(default=None, description="Where invoices go; the contact's address if unset (C17)")
     billing_address: Address
     service_address: Address | None = Field(
         default=None, description="Where the telephones stand: what emergency services are told. Required with numbers (C6)"

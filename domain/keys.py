@@ -26,7 +26,8 @@ def account_id(onboarding: str) -> str:
 
 def line_name(onboarding: str, position: int) -> str:
     """The SIP user name of the onboarding's n-th service (from 0). Opaque: a number may be changed, a device not."""
-    return f"d{uuid.uuid5(_NAMESPACE, f'line\n{onboarding}\n{position}').hex[:12]}"
+    digest = uuid.uuid5(_NAMESPACE, f"line\n{onboarding}\n{position}").hex
+    return f"d{digest[:12]}"
 
 
 def step_key(onboarding: str, step: str, generation: int = 1) -> str:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.base import Value
 from domain.catalogue import Schedule
 from domain.orders import Order, TermsAcceptance
@@ -123,7 +125,7 @@ class Entry(Value):
     at: datetime
     event: str
     actor: str = "system"
-    detail: dict[str, str] = {}
+    detail: dict[str, str] = Field(default_factory=dict)
 
 
 class Progress(Value):

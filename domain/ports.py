@@ -23,6 +23,9 @@ class OnboardingRecords(Protocol):
     async def open_account(self, opening: Opening) -> None:
         """Write the onboarding's row and its pending account. Raises ``NameTaken``; the row is kept even then."""
 
+    async def register(self, opening: Opening) -> None:
+        """Write the onboarding's row alone: for one that ends before its account was opened."""
+
     async def close_account(self, undo: Undo) -> None:
         """Close the pending account and free its name."""
 
@@ -63,7 +66,10 @@ class Ledger(Protocol):
 
 
 class PaymentGateway(Protocol):
-    """A card gateway. The five verbs of every gateway; vendor words stop behind them."""
+    """A card gateway. The five verbs of every gateway; vendor words stop behind them.
+
+    Gateways forget idempotency keys (Stripe: after 24 hours) but not payments, so every verb looks before it acts.
+    """
 
     async def authorise(self, payment: PaymentOrder) -> Payment:
         """Reserve the amount on the card. Raises ``PaymentDeclined``."""
@@ -121,7 +127,7 @@ class MailDesk(Protocol):
         """The letter with addressees and facts, or ``None`` if it was sent already."""
 
     async def sent(self, order: MailOrder) -> None:
-        """Remember that this letter is with the relay."""
+        """Remember that this letter is with the relay, and tell the timeline (``mail_sent``) in the same transaction."""
 
 
 class HostedCardPage(Protocol):

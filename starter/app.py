@@ -30,9 +30,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
     """The services of this installation, closed at the end. Starts without Temporal: ``/readyz`` says when it is there."""
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
-        stack.push_async_callback(database.aclose)
+        stack.push_async_callback(database.close)
         card_page = StripeCardPage.connect(settings.stripe_api_key, settings.stripe_api_base)
-        stack.push_async_callback(card_page.aclose)
+        stack.push_async_callback(card_page.close)
         client = await connect(settings, lazy=True)
         catalogue = RememberedCatalogue(database.catalogue)
 

@@ -143,7 +143,7 @@ async def _gateway(settings: Settings) -> str:
             page = await api.client.v1.payment_intents.list_async({"limit": 1})
         headers = page.last_response.headers if page.last_response else {}
     finally:
-        await api.aclose()
+        await api.close()
     if "date" in headers:
         skew = (datetime.now(UTC) - parsedate_to_datetime(headers["date"])).total_seconds()
         if abs(skew) > _MOST_SKEW:

@@ -46,4 +46,3 @@ class Database:
         await self._transactions.close()
 
     # The name that contextlib.aclosing and exit stacks look for.
-    aclose = close

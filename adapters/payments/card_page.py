@@ -30,9 +30,9 @@ class StripeCardPage:
         """``timeout`` is for one request, in seconds. One retry, because a person is waiting for the page."""
         return cls(StripeApi(api_key, api_base, timeout=timeout, retries=1))
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        await self._api.aclose()
+        await self._api.close()
 
     async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
         """The URL to send the browser to. It comes back to ``return_url`` with ``session=<id>`` added to the query.

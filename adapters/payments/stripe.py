@@ -35,9 +35,9 @@ class StripeGateway:
         """``timeout`` is for one request, in seconds; a verb makes three at most. No retries: the process retries durably."""
         return cls(StripeApi(api_key, api_base, timeout=timeout))
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        await self._api.aclose()
+        await self._api.close()
 
     async def authorise(self, payment: PaymentOrder) -> Payment:
         """Reserve the amount on the card.

@@ -64,7 +64,7 @@ class StripeApi:
             # Not chained: the vendor's error carries response bodies, and causes end in workflow histories.
             raise translate(error, what) from None
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 

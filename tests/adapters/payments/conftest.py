@@ -32,11 +32,11 @@ async def embedded(server: RunningGateway) -> AsyncIterator[RunningGateway]:
 async def gateway(embedded: RunningGateway) -> AsyncIterator[StripeGateway]:
     adapter = StripeGateway.connect(API_KEY, embedded.url, timeout=TIMEOUT)
     yield adapter
-    await adapter.aclose()
+    await adapter.close()
 
 
 @pytest.fixture
 async def page(embedded: RunningGateway) -> AsyncIterator[StripeCardPage]:
     adapter = StripeCardPage.connect(API_KEY, embedded.url)
     yield adapter
-    await adapter.aclose()
+    await adapter.close()

@@ -50,7 +50,7 @@ async def test_an_expired_visit_is_replaced(page, embedded, onboarding):
     first = await page.begin(onboarding, 1, RETURN_URL, CANCEL_URL)
     api = StripeApi(API_KEY, embedded.url, timeout=5)
     await api.client.v1.checkout.sessions.expire_async(first.rpartition("/")[2])
-    await api.aclose()
+    await api.close()
     assert await page.begin(onboarding, 1, RETURN_URL, CANCEL_URL) != first
     with pytest.raises(CardNotTaken, match="expired"):
         await card_in(embedded.url, first, WORKS)
@@ -229,7 +229,7 @@ async def test_the_embedded_gateway_reports_a_visit_until_it_is_taken_even_over_
     try:
         await card_in(running.url, await page.begin(onboarding, 1, RETURN_URL, CANCEL_URL), WORKS)
     finally:
-        await page.aclose()
+        await page.close()
         running.kill()
     running = await start_gateway(tmp_path, webhook_url=url, webhook_secret="whsec_test")
     try:

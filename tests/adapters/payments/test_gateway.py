@@ -198,7 +198,7 @@ async def test_a_payment_is_found_among_many_long_after_its_key_was_forgotten(em
     assert await gateway.find(payment) == done
     assert await gateway.authorise(payment) == done
     assert len(await booked(embedded, payment)) == 1
-    await gateway.aclose()
+    await gateway.close()
 
 
 async def test_the_same_key_for_another_amount_stops_and_moves_no_money(gateway, embedded, payment):

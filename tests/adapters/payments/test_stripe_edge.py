@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings(SDK_WARNING)
 async def sdk(embedded: RunningGateway) -> AsyncIterator[stripe.StripeClient]:
     api = StripeApi(API_KEY, embedded.url, timeout=5)
     yield api.client
-    await api.aclose()
+    await api.close()
 
 
 @pytest.fixture
@@ -176,8 +176,8 @@ async def test_everything_survives_a_power_cut_and_nothing_lies_in_the_shared_di
         assert await page.begin("onboarding", 1, RETURN_URL, CANCEL_URL) == visit
         assert len((await running.objects())["payment_intents"]) == 2
     finally:
-        await gateway.aclose()
-        await page.aclose()
+        await gateway.close()
+        await page.close()
         await running.stop()
     assert written_at(SHARED) == before
     store = tmp_path / "state" / "localstripe" / "localstripe.pickle"

@@ -58,7 +58,7 @@ async def stripe_that_says(*answers: bytes, trickle: bool = False) -> AsyncItera
     try:
         yield gateway
     finally:
-        await gateway.aclose()
+        await gateway.close()
         server.close()
         await asyncio.sleep(0)
 
@@ -130,7 +130,7 @@ async def test_a_gateway_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(Unavailable) as raised:
         await gateway.find(PAYMENT)
     assert raised.value.code == "gateway_unreachable"
-    await gateway.aclose()
+    await gateway.close()
 
 
 INTENT = {

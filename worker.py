@@ -1,0 +1,109 @@
+"""The worker process: builds the adapters, hands them to the activities, and runs until it is told to stop.
+
+Run it with ``python worker.py`` or ``dialtone worker``. SIGTERM and SIGINT drain: no new work is taken, and steps that
+run are given ``GRACE`` to end; one that does not is tried again elsewhere.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.mails import MailActivities
+from activities.numbers import NumberActivities
+from activities.payments import LedgerActivities, PaymentActivities
+from activities.records import RecordActivities
+from activities.registry import methods_of
+from activities.voice import VoiceActivities
+from adapters.crypto import Secrets
+from adapters.database import Database
+from adapters.mail import mailer
+from adapters.payments.stripe import StripeGateway
+from adapters.settings import Settings
+from adapters.temporal import connect
+from adapters.voice import voice_switch
+from workflows.onboarding import OnboardingWorkflow
+from workflows.options import MONEY
+
+GRACE = timedelta(seconds=30)
+# How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
+SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
+
+_log = logging.getLogger("dialtone.worker")
+
+
+@asynccontextmanager
+async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[..., Any]]]:
+    """Every activity, on the adapters that the settings name; closes them afterwards."""
+    secrets = Secrets(settings.secret)
+    database = Database(settings.database)
+    switch = voice_switch(settings, secrets)
+    post = mailer(settings, secrets)
+    gateway = StripeGateway.connect(settings.stripe_api_key, settings.stripe_api_base)
+    try:
+        yield methods_of(
+            RecordActivities(database.records),
+            NumberActivities(database.numbers),
+            LedgerActivities(database.ledger),
+            PaymentActivities(gateway, database.fence, SETTLING),
+            VoiceActivities(switch),
+            MailActivities(post, database.mail_desk),
+        )
+    finally:
+        for part in (post, gateway, switch, database):
+            await part.close()
+
+
+def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], **options: Any) -> Worker:
+    """A worker for onboardings, sandbox on.
+
+    Our pure packages are passed through the sandbox: everything else that a workflow module imports is loaded again for
+    every run, which costs more than the run.
+    """
+    restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "workflows")
+    # Onboardings wait for weeks, so a run moves on to the newest version instead of keeping old workers alive for it.
+    deployment = WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[OnboardingWorkflow],
+        activities=methods,
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        deployment_config=deployment if settings.build_id else None,
+        graceful_shutdown_timeout=GRACE,
+        **options,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    client = await connect(settings)
+    async with activities(settings) as methods, onboarding_worker(client, settings, methods):
+        _log.info("Working on task queue %s", settings.task_queue)
+        await stop.wait()
+        _log.info("Draining: running steps have %s s to end", int(GRACE.total_seconds()))
+    _log.info("Stopped")
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""How people enter a running onboarding: updates with validators, and signals for systems that fire and forget.
+
+A validator gives the caller a reasoned no and leaves no trace in the history; an accepted update only notes the decision,
+and the process, which waits for it, acts. Signals call the same methods; one that comes at the wrong time is ignored.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NoReturn, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from domain.onboarding import (
+    Activation,
+    CardPresented,
+    Correction,
+    Decision,
+    OnboardingInput,
+    OnboardingStatus,
+    State,
+    UndoResolution,
+)
+from workflows.journal import Journal
+from workflows.saga import Saga
+
+V = TypeVar("V")
+_MOST_LINKS = 20
+
+
+def _refuse(code: str, message: str) -> NoReturn:
+    raise ApplicationError(message, type=code, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
+
+
+class Decisions:
+    """The decisions taken so far, and the handlers that take them.
+
+    Everything is set up before the first handler can run (``@workflow.init`` of the subclass), and a decision is never
+    cleared after it was asked for: an early answer is as good as a late one.
+    """
+
+    def __init__(self, onboarding: OnboardingInput, saga: Saga) -> None:
+        self._onboarding = onboarding
+        self._journal = Journal(onboarding.id)
+        self._saga = saga
+        self._approval: Decision | None = None
+        self._rejection: Decision | None = None
+        self._activation: Activation | None = None
+        self._card: CardPresented | None = None
+        self._card_sessions: set[str] = set()
+        self._payment_attempt = 1
+        self._correction: Correction | None = None
+        self._verdict: str | None = None
+        self._cancellation: Decision | None = None
+        self._link_sent_at: datetime | None = None
+        self._numbers: tuple[str, ...] = ()
+        self._live = False
+
+    def _status(self) -> OnboardingStatus:
+        journal = self._journal
+        return OnboardingStatus(
+            id=self._onboarding.id,
+            state=journal.state,
+            waits_for=journal.waits_for,
+            deadline=journal.deadline,
+            generation=journal.generation,
+            payment_attempt=self._payment_attempt,
+            numbers=self._numbers,
+            needs_attention=journal.attention,
+            stuck_undos=self._saga.stuck,
+            outcome=journal.outcome,
+        )
+
+    @workflow.query(name="state", description="Where the onboarding stands, what it waits for, and until when")
+    def query_state(self) -> OnboardingStatus:
+        return self._status()
+
+    # Approval
+
+    @workflow.update(name="approve", description="An approver lets the order go on")
+    def approve(self, decision: Decision) -> OnboardingStatus:
+        self._approve(decision)
+        return self._status()
+
+    @approve.validator
+    def _may_approve(self, decision: Decision) -> None:
+        self._expect(State.AWAITING_APPROVAL, "approve")
+        if decision.actor == self._onboarding.requested_by:
+            _refuse("approver_is_requester", "Whoever placed an order cannot approve it. Ask another approver.")
+        if self._approval or self._rejection:
+            _refuse("already_decided", "This order has been decided already. Look at its timeline.")
+
+    @workflow.update(name="reject", description="An approver refuses the order")
+    def reject(self, decision: Decision) -> OnboardingStatus:
+        self._reject(decision)
+        return self._status()
+
+    @reject.validator
+    def _may_reject(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        self._expect(State.AWAITING_APPROVAL, "reject")
+        if self._approval or self._rejection:
+            _refuse("already_decided", "This order has been decided already. Look at its timeline.")
+
+    # Activation and payment by the customer
+
+    @workflow.update(name="activate", description="The customer pressed the button behind the link and accepted the terms")
+    def activate(self, activation: Activation) -> OnboardingStatus:
+        self._activate(activation)
+        return self._status()
+
+    @activate.validator
+    def _may_activate(self, activation: Activation) -> None:
+        if self._activation:
+            _refuse("already_activated", "This link has been used already. There is nothing more to activate.")
+        self._expect(State.AWAITING_ACTIVATION, "activate")
+        if activation.generation != self._journal.generation:
+            _refuse("link_superseded", "A newer link has been sent since. Open the newest message and use its link.")
+
+    @workflow.update(name="resend_activation", description="Send a new activation link; the older ones stop working")
+    def resend_activation(self, decision: Decision) -> OnboardingStatus:
+        self._journal.generation += 1
+        self._journal.note("activation_resent", decision.actor, **_reason(decision))
+        return self._status()
+
+    @resend_activation.validator
+    def _may_resend(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        self._expect(State.AWAITING_ACTIVATION, "resend")
+        if self._activation:
+            _refuse("already_activated", "The customer has activated just now; no new link is needed.")
+        cooldown = self._onboarding.schedule.resend_cooldown
+        if self._link_sent_at is None or workflow.now() < self._link_sent_at + cooldown:
+            _refuse("resend_too_soon", f"A link was sent moments ago. Wait {cooldown.total_seconds():.0f} seconds between two.")
+        if self._journal.generation >= _MOST_LINKS:
+            _refuse("too_many_links", "Too many links have been sent. Speak to the customer, correct the address, or cancel.")
+
+    @workflow.update(name="pay", description="The gateway's page has a card for this onboarding")
+    def pay(self, card: CardPresented) -> OnboardingStatus:
+        self._card = card
+        self._card_sessions.add(card.session)
+        self._journal.note("card_presented", "customer")
+        return self._status()
+
+    @pay.validator
+    def _may_pay(self, card: CardPresented) -> None:
+        if card.session in self._card_sessions:
+            _refuse("card_already_presented", "This card has been taken note of already. There is nothing to do.")
+        self._expect(State.AWAITING_PAYMENT, "pay")
+        if self._journal.waits_for != "customer" or self._card:
+            _refuse("payment_in_progress", "A card is being charged right now. Wait for its answer.")
+
+    # Operators
+
+    @workflow.update(name="correct", description="Correct what an onboarding is held for; the same step is tried again")
+    def correct(self, correction: Correction) -> OnboardingStatus:
+        self._correction = correction
+        self._journal.note("corrected", correction.actor, **_reason(correction))
+        return self._status()
+
+    @correct.validator
+    def _may_correct(self, correction: Correction) -> None:
+        self._expect_any({State.HELD, State.AWAITING_ACTIVATION}, "correct")
+        if correction.email is None:
+            _refuse("nothing_to_correct", "Say what to correct: the contact's e-mail address.")
+        if self._correction:
+            _refuse("correction_in_progress", "Another correction is being made right now. Look at its result first.")
+
+    @workflow.update(name="retry", description="Try the step again that the onboarding is held for")
+    def retry(self, decision: Decision) -> OnboardingStatus:
+        self._verdict = "retry"
+        self._journal.note("retry_requested", decision.actor, **_reason(decision))
+        return self._status()
+
+    @retry.validator
+    def _may_retry(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        self._expect(State.HELD, "retry")
+        self._expect_no_verdict()
+
+    @workflow.update(name="give_up", description="Stop trying: undo everything")
+    def give_up(self, decision: Decision) -> OnboardingStatus:
+        self._verdict = "give_up"
+        self._journal.note("given_up", decision.actor, **_reason(decision))
+        return self._status()
+
+    @give_up.validator
+    def _may_give_up(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        self._expect(State.HELD, "give up")
+        self._expect_no_verdict()
+
+    @workflow.update(name="resolve_undo", description="A stuck undo was dealt with by hand, or is to be tried again now")
+    def resolve_undo(self, resolution: UndoResolution) -> OnboardingStatus:
+        event = "undo_resolved" if resolution.resolved else "undo_retried"
+        self._journal.note(event, resolution.actor, undo=resolution.undo, reason=resolution.reason)
+        self._saga.resolve(resolution.undo, resolved=resolution.resolved)
+        return self._status()
+
+    @resolve_undo.validator
+    def _may_resolve(self, resolution: UndoResolution) -> None:
+        if resolution.undo not in self._saga.stuck:
+            _refuse("not_stuck", f"The undo {resolution.undo[:80]!r} is not stuck. See which are, with the onboarding's state.")
+
+    @workflow.update(name="cancel", description="Cancel the order: everything is undone")
+    def cancel(self, decision: Decision) -> OnboardingStatus:
+        self._cancel(decision)
+        return self._status()
+
+    @cancel.validator
+    def _may_cancel(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        if self._live:
+            _refuse("point_of_no_return", "The service is live: it can be ended, but the order can no longer be cancelled.")
+        if self._cancellation or self._journal.state is State.COMPENSATING or self._journal.state.is_final:
+            _refuse("already_ending", "This onboarding is already being undone. Watch its timeline.")
+
+    # Signals: the same decisions, for those who do not wait for an answer
+
+    @workflow.signal(name="approve", description="As the update, without an answer")
+    def approve_signal(self, decision: Decision) -> None:
+        if self._is_timely(self._may_approve, decision):
+            self._approve(decision)
+
+    @workflow.signal(name="reject", description="As the update, without an answer")
+    def reject_signal(self, decision: Decision) -> None:
+        if self._is_timely(self._may_reject, decision):
+            self._reject(decision)
+
+    @workflow.signal(name="activate", description="As the update, without an answer")
+    def activate_signal(self, activation: Activation) -> None:
+        if self._is_timely(self._may_activate, activation):
+            self._activate(activation)
+
+    @workflow.signal(name="cancel", description="As the update, without an answer")
+    def cancel_signal(self, decision: Decision) -> None:
+        if self._is_timely(self._may_cancel, decision):
+            self._cancel(decision)
+
+    def _approve(self, decision: Decision) -> None:
+        self._approval = decision
+        self._journal.note("approved", decision.actor, **_reason(decision))
+
+    def _reject(self, decision: Decision) -> None:
+        self._rejection = decision
+        self._journal.note("rejected", decision.actor, **_reason(decision))
+
+    def _activate(self, activation: Activation) -> None:
+        self._activation = activation
+        self._journal.note("activated", "customer", terms=activation.terms.version, sha256=activation.terms.sha256)
+
+    def _cancel(self, decision: Decision) -> None:
+        self._cancellation = decision
+        self._journal.note("cancel_requested", decision.actor, **_reason(decision))
+
+    def _is_timely(self, validate: Callable[[V], None], value: V) -> bool:
+        try:
+            validate(value)
+        except ApplicationError as refused:
+            workflow.logger.info("A signal came at the wrong time and was ignored", extra={"code": refused.type})
+            return False
+        return True
+
+    def _expect(self, state: State, verb: str) -> None:
+        self._expect_any({state}, verb)
+
+    def _expect_any(self, states: set[State], verb: str) -> None:
+        if self._cancellation or self._journal.state not in states:
+            here = "compensating" if self._cancellation and not self._journal.state.is_final else self._journal.state
+            _refuse("not_waiting", f"There is nothing to {verb} now: the onboarding is {here.replace('_', ' ')}.")
+
+    def _expect_no_verdict(self) -> None:
+        if self._verdict or self._correction:
+            _refuse("already_decided", "Somebody has decided this a moment ago. Look at the timeline.")
+
+
+def _reason(decision: Decision | Correction) -> dict[str, str]:
+    return {"reason": decision.reason} if decision.reason else {}

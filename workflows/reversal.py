@@ -1,0 +1,137 @@
+"""The way back: holding at a step that failed, undoing everything, and saying what became of it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, is_cancelled_exception
+
+from activities.records import RecordActivities
+from domain import keys
+from domain.mails import MailKind
+from domain.onboarding import OnboardingInput, Outcome, Progress, State, Step
+from domain.payments import PaymentMeans, PaymentOrder
+from domain.steps import Amendment, Opening, Undo
+from workflows import options
+from workflows.process import Handle, Leaving, Process, R, S, V, begin, cause_of, failure_code
+from workflows.saga import Saga
+
+STOPPED, BROKEN = "stopped", "broken"
+
+
+class Reversible(Process):
+    """A process that can be held, and that leaves nothing behind when it does not end active."""
+
+    def __init__(self, onboarding: OnboardingInput) -> None:
+        super().__init__(onboarding, Saga(onboarding.schedule.undo_attention_after, self._on_stuck, self._on_undone))
+        self._account = keys.account_id(onboarding.id)
+        self._opened = False
+        self._customer_knows = False
+        self._holds = 0
+
+    async def _hold(self, code: str, back_to: State, waits_for: str, deadline: datetime | None = None) -> None:
+        """Stop at a step that failed for good, until an operator has it tried again or gives up."""
+        self._verdict = None
+        self._holds += 1
+        until = workflow.now() + self._onboarding.schedule.held_window
+        self._journal.enter(State.HELD, "operator", until)
+        self._journal.call(code)
+        self._journal.note("held", code=code)
+        await self._record()
+        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code=code, name=f"held_{self._holds}"))
+        await self._wait(lambda: bool(self._verdict or self._correction), until)
+        if self._correction:
+            await self._apply_correction()
+        elif self._verdict == "give_up":
+            raise Leaving(Outcome(state=State.FAILED, code="gave_up"))
+        elif self._verdict is None:
+            raise Leaving(Outcome(state=State.FAILED, code="held_too_long"))
+        self._journal.call(None)
+        self._journal.enter(back_to, waits_for, deadline)
+        await self._record()
+
+    async def _apply_correction(self) -> None:
+        correction = self._correction
+        assert correction is not None
+        await self._record_step(
+            RecordActivities.amend_onboarding,
+            lambda progress: Amendment(onboarding_id=self._onboarding.id, email=correction.email, progress=progress),
+            "correction_applied",
+        )
+        self._correction = None
+
+    async def _back_out(self, error: BaseException) -> Outcome:
+        """Undo everything, newest first, and say so. Runs undisturbed: a cancellation meanwhile changes nothing."""
+        outcome = outcome_of(error)
+        self._journal.enter(State.COMPENSATING, "undo")
+        self._journal.note("compensating", code=outcome.code or outcome.state)
+        if not self._opened:
+            register = RecordActivities.register_onboarding
+            opening = self._opening(self._journal.progress())
+            await workflow.execute_local_activity_method(register, opening, **options.CLOSING)
+        await self._record_at_length()
+        await self._saga.undo_all()
+        self._journal.call(None)
+        self._journal.outcome = outcome
+        self._journal.enter(outcome.state)
+        self._journal.note(outcome.state, code=outcome.code or outcome.state)
+        await self._record_at_length()
+        if self._customer_knows:
+            self._post(self._letter(MailKind.CLOSED, code=outcome.code))
+        await self._all_said()
+        return outcome
+
+    def _on_stuck(self, name: str) -> None:
+        self._journal.call(f"undo_stuck:{name}")
+        self._journal.note("undo_stuck", undo=name)
+        self._beside(self._record_at_length())
+        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code="undo_stuck", name=f"undo_stuck:{name}"))
+
+    def _on_undone(self, name: str) -> None:
+        self._journal.note("undone", undo=name)
+        if not self._saga.stuck:
+            self._journal.call(None)
+
+    # Words
+
+    def _opening(self, progress: Progress) -> Opening:
+        return Opening(
+            key=self._key(Step.OPEN_ACCOUNT), account_id=self._account, onboarding=self._onboarding, progress=progress
+        )
+
+    def _key(self, step: str) -> str:
+        return keys.step_key(self._onboarding.id, step)
+
+    def _undo(self, step: Step) -> Undo:
+        return Undo(key=self._key(step), onboarding_id=self._onboarding.id, account_id=self._account)
+
+    def _payment_by(self, means: PaymentMeans) -> PaymentOrder:
+        return PaymentOrder(
+            key=keys.step_key(self._onboarding.id, Step.AUTHORISE_PAYMENT, self._payment_attempt),
+            onboarding_id=self._onboarding.id,
+            amount=self._onboarding.quote.total,
+            means=means,
+        )
+
+    def _add_undo(
+        self, name: str, method: Callable[[S, V], Awaitable[R]], value: V, needs: frozenset[str] = frozenset()
+    ) -> None:
+        def start() -> Handle:
+            return begin(method, value, options.UNDO, f"undo: {name}")
+
+        self._saga.add(name, start, needs)
+
+
+def is_refusal(error: BaseException) -> bool:
+    cause = cause_of(error)
+    return isinstance(cause, ApplicationError) and cause.non_retryable and cause.category is ApplicationErrorCategory.BENIGN
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, Leaving):
+        return error.outcome
+    if is_cancelled_exception(error):
+        return Outcome(state=State.CANCELLED, code=STOPPED)
+    if is_refusal(error):
+        return Outcome(state=State.REJECTED, code=failure_code(error))
+    return Outcome(state=State.FAILED, code=BROKEN, reason=failure_code(error))
