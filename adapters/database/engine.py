@@ -28,7 +28,7 @@ Work = Callable[[Connection], T]
 _TROUBLE = (sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _READERS = 4
 _POOL = 12
-_BUSY_MS = 10_000
+_LOCK_SECONDS = 10.0
 # SQLSTATE classes that say "not now": connection, rollback (deadlock), resources, operator intervention, system.
 _PASSING_STATES = ("08", "40", "53", "57", "58", "55P03")
 _PASSING_CODES = frozenset(
@@ -36,7 +36,6 @@ _PASSING_CODES = frozenset(
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
@@ -61,14 +60,17 @@ class Transactions(Protocol):
         """Let go of all connections."""
 
 
-def connect(url: str) -> Transactions:
-    """The transactions of the database at this URL: ``sqlite+aiosqlite:///file`` or ``postgresql+asyncpg://...``."""
+def connect(url: str, lock_seconds: float = _LOCK_SECONDS) -> Transactions:
+    """The transactions of the database at this URL: ``sqlite+aiosqlite:///file`` or ``postgresql+asyncpg://...``.
+
+    ``lock_seconds`` is how long a statement waits for somebody else's lock. Raises ``ValueError`` for any other database.
+    """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _Sqlite(parsed)
+        return _Sqlite(parsed, lock_seconds)
     if backend == "postgresql":
-        return _Postgresql(parsed)
+        return _Postgresql(parsed, lock_seconds)
     raise ValueError(f"Dialtone keeps its data in SQLite or PostgreSQL, not in {backend}; change the database URL.")
 
 
@@ -79,13 +81,13 @@ class _Sqlite:
     there for the other processes that write to the same file.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lock_seconds: float) -> None:
         if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
             raise ValueError("SQLite needs a file here: readers and the writer have connections of their own.")
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         file = url.set(drivername="sqlite+pysqlite")
-        self._write_engine = _sqlite_engine(file, 1, "BEGIN IMMEDIATE", read_only=False)
-        self._read_engine = _sqlite_engine(file, _READERS, "BEGIN", read_only=True)
+        self._write_engine = _sqlite_engine(file, 1, "BEGIN IMMEDIATE", lock_seconds, read_only=False)
+        self._read_engine = _sqlite_engine(file, _READERS, "BEGIN", lock_seconds, read_only=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="dialtone-writer")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dialtone-reader")
 
@@ -109,7 +111,7 @@ def _transaction(engine: Engine, work: Work[T]) -> T:
         raise _translated(error) from error
 
 
-def _sqlite_engine(url: URL, connections: int, begin: str, *, read_only: bool) -> Engine:
+def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, *, read_only: bool) -> Engine:
     engine = create_engine(url, pool_size=connections, max_overflow=0)
 
     def opened(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -117,7 +119,7 @@ def _sqlite_engine(url: URL, connections: int, begin: str, *, read_only: bool) -
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout = {_BUSY_MS}",
+            f"busy_timeout = {int(lock_seconds * 1000)}",
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
@@ -137,7 +139,7 @@ def _sqlite_engine(url: URL, connections: int, begin: str, *, read_only: bool) -
 class _Postgresql:
     """A pool of asyncpg connections, read committed for writing (each statement decides by what it locks)."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, lock_seconds: float) -> None:
         self._engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
             pool_size=_POOL,
@@ -150,7 +152,7 @@ class _Postgresql:
                 "server_settings": {
                     "application_name": "dialtone",
                     "jit": "off",
-                    "lock_timeout": "10s",
+                    "lock_timeout": f"{int(lock_seconds * 1000)}ms",
                     "idle_in_transaction_session_timeout": "60s",
                 },
             },

@@ -1,21 +1,8 @@
-"""Telephone numbers: one holder each, found by walking an index that holds only what is free.
-
-The words of the free-number index are written into the statements as literals: with a parameter in their place a prepared
-statement cannot know that the partial index will do, and would read the whole inventory.
-"""
+"""Telephone numbers: one holder each, found by walking an index that holds only what is free."""
 
 import secrets
-from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    bindparam,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import progress, step_keys
 from adapters.database.engine import Transactions
@@ -26,33 +13,32 @@ from domain.numbers import HeldNumber, NumberCriteria, Reservation
 from domain.steps import ReservationOrder, Undo
 
 _n = numbers.c
-_AVAILABLE: ColumnElement[str] = literal_column("'available'")
 _LONGEST = 15  # digits of an E.164 number
 
 
-def _free(*columns: Any) -> Select[Any]:
-    return select(*columns).where(_n.tenant_id == bindparam("tenant"), _n.state == _AVAILABLE)
-
-
 # Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
-_NAMED = _free(_n.e164).where(_n.e164.in_(bindparam("named", expanding=True))).order_by(_n.e164).with_for_update(key_share=True)
+_NAMED = (
+    select(_n.e164)
+    .where(_n.e164.in_(bindparam("named", expanding=True)), _n.tenant_id == bindparam("tenant"), _n.state == "available")
+    .order_by(_n.e164)
+    .with_for_update(key_share=True)
+)
+_FREE = select(_n.free_e164).where(
+    _n.tenant_id == bindparam("tenant"),
+    _n.grade == bindparam("grade"),
+    _n.free_e164 >= bindparam("first"),
+    _n.free_e164 < bindparam("past"),
+)
 # Described numbers are never waited for: one that somebody is just taking is passed over.
 _DESCRIBED = (
-    _free(_n.e164)
-    .where(
-        _n.grade == bindparam("grade"),
-        _n.e164 >= bindparam("first"),
-        _n.e164 < bindparam("past"),
-        _n.e164.not_in(bindparam("chosen", expanding=True)),
-    )
-    .order_by(_n.e164)
+    _FREE.where(_n.free_e164.not_in(bindparam("chosen", expanding=True)))
+    .order_by(_n.free_e164)
     .limit(bindparam("wanted"))
     .with_for_update(key_share=True, skip_locked=True)
 )
-_RANGE = _free(_n.e164).where(_n.grade == bindparam("grade"), _n.e164 >= bindparam("first"), _n.e164 < bindparam("past"))
 _ENDS = select(
-    _RANGE.order_by(_n.e164).limit(1).scalar_subquery().label("lowest"),
-    _RANGE.order_by(_n.e164.desc()).limit(1).scalar_subquery().label("highest"),
+    _FREE.order_by(_n.free_e164).limit(1).scalar_subquery().label("lowest"),
+    _FREE.order_by(_n.free_e164.desc()).limit(1).scalar_subquery().label("highest"),
 )
 _HOLD = (
     update(numbers)

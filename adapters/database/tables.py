@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Dialect,
     ForeignKey,
@@ -199,8 +200,10 @@ numbers = Table(
     CheckConstraint("state IN ('available', 'held', 'assigned', 'quarantined')", name="state"),
     # One column, so one holder; and no holder without saying which.
     CheckConstraint("(state IN ('held', 'assigned')) = (held_by IS NOT NULL AND onboarding_id IS NOT NULL)", name="holder"),
-    # What a claim walks: only free numbers are in it, so it costs the same however many were sold.
-    _partial("ix_numbers_available", "tenant_id", "grade", "e164", where="state = 'available'"),
+    # What a claim walks: only free numbers are in it, so it costs the same however many were sold. It is a column of its own
+    # because a planner may read a range of e164 by the primary key, past every number that is sold.
+    Column("free_e164", Digits, Computed("CASE WHEN state = 'available' THEN e164 END", persisted=True)),
+    _partial("ix_numbers_free", "tenant_id", "grade", "free_e164", where="free_e164 IS NOT NULL"),
     _partial("ix_numbers_holder", "onboarding_id", where="onboarding_id IS NOT NULL"),
     Index(None, "tenant_id", "e164"),
     Index(None, "tenant_id", "state", "e164"),

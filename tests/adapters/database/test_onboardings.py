@@ -40,7 +40,7 @@ async def test_going_live_activates_the_account_assigns_the_numbers_and_charges_
     total = case.input.quote.total_minor
     view = await database.reader.get(case.id)
     assert view.state is State.ACTIVE
-    assert view.numbers == (DRAMA[1],)  # ...0000 is a bronze number
+    assert view.numbers == (DRAMA[1],)  # the first one, ending in 0000, is no standard number
     assert (view.charged_minor, view.refunded_minor) == (total, 0)
     assert view.terms is not None
     assert await status_of(database, case) == "active"

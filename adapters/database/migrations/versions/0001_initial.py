@@ -128,6 +128,12 @@ def upgrade() -> None:
         sa.Column("onboarding_id", sa.String(length=64), nullable=True),
         sa.Column("service", sa.Integer(), nullable=True),
         sa.Column("quarantined_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "free_e164",
+            sa.String(length=16).with_variant(sa.String(length=16, collation="C"), "postgresql"),
+            sa.Computed("CASE WHEN state = 'available' THEN e164 END", persisted=True),
+            nullable=True,
+        ),
         sa.CheckConstraint(
             "(state IN ('held', 'assigned')) = (held_by IS NOT NULL AND onboarding_id IS NOT NULL)",
             name=op.f("ck_numbers_holder"),
@@ -138,12 +144,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "ix_numbers_available",
+        "ix_numbers_free",
         "numbers",
-        ["tenant_id", "grade", "e164"],
+        ["tenant_id", "grade", "free_e164"],
         unique=False,
-        sqlite_where=sa.text("state = 'available'"),
-        postgresql_where=sa.text("state = 'available'"),
+        sqlite_where=sa.text("free_e164 IS NOT NULL"),
+        postgresql_where=sa.text("free_e164 IS NOT NULL"),
     )
     op.create_index(
         "ix_numbers_holder",
@@ -234,10 +240,10 @@ def downgrade() -> None:
         postgresql_where=sa.text("onboarding_id IS NOT NULL"),
     )
     op.drop_index(
-        "ix_numbers_available",
+        "ix_numbers_free",
         table_name="numbers",
-        sqlite_where=sa.text("state = 'available'"),
-        postgresql_where=sa.text("state = 'available'"),
+        sqlite_where=sa.text("free_e164 IS NOT NULL"),
+        postgresql_where=sa.text("free_e164 IS NOT NULL"),
     )
     op.drop_table("numbers")
     op.drop_index(op.f("ix_ledger_holds_onboarding_id"), table_name="ledger_holds")
