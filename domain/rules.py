@@ -42,7 +42,7 @@ def findings(
         refuse(
             "gateway_missing",
             "/administration",
-            "This white label has no payment gateway, so a customer cannot pay by card (S1-11). "
+            "This white label has no payment gateway, so a customer cannot pay by card. "
             "Connect a gateway, or let the operator administer or the parent pay.",
         )
     if kind is MeansKind.OWN_ACCOUNT and order.account_type is AccountType.PREPAID:
@@ -68,13 +68,13 @@ def findings(
         refuse(
             "service_address_missing",
             "/customer/service_address",
-            "A telephone number needs the address where it is used: emergency services are sent there (C6). Add it.",
+            "A telephone number needs the address where it is used: emergency services are sent there. Add it.",
         )
     if order.administration is Administration.OPERATOR and terms is None:
         refuse(
             "terms_not_accepted",
             "/terms_accepted",
-            "Nobody else will be asked: confirm that the customer has accepted the terms and conditions (C15).",
+            "Nobody else will be asked: confirm that the customer has accepted the terms and conditions.",
         )
     return found
 

@@ -152,7 +152,7 @@ class OnboardingWorkflow(Reversible):
             )
             if not answered:
                 raise Leaving(Outcome(state=State.EXPIRED, code="activation_expired"))
-            if self._correction and not self._activation:
+            if self._correction:
                 await self._apply_correction()
                 self._journal.generation += 1
         self._terms = self._activation.terms
