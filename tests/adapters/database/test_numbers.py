@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, text
 
 from adapters.database import Database
 from adapters.database import numbers as statements
@@ -221,3 +221,24 @@ async def test_a_claim_walks_the_index_of_free_numbers_and_nothing_else(database
     assert ends_plan.count("ix_numbers_free") == 2, ends_plan
     for words in ("Seq Scan", "SCAN numbers", "Sort", "TEMP B-TREE", "Bitmap"):
         assert words not in described_plan + ends_plan, described_plan + ends_plan
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite has one writer at a time: nobody to wait for
+async def test_an_order_by_description_does_not_wait_for_one_that_is_just_taking_a_number(database: Database) -> None:
+    await database.admin.import_numbers(TENANT.id, STANDARD[:2])
+    case = await opened(database)
+    taken, done = asyncio.Event(), asyncio.Event()
+
+    async def somebody_slow() -> None:
+        async with database._transactions._engine.begin() as connection:
+            await connection.execute(text("SELECT 1 FROM numbers WHERE e164 = :n FOR UPDATE"), {"n": STANDARD[0]})
+            taken.set()
+            await done.wait()
+
+    slow = asyncio.create_task(somebody_slow())
+    await taken.wait()
+    async with asyncio.timeout(5):
+        reservation = await database.numbers.reserve(case.reservation(described(1)))
+    done.set()
+    await slow
+    assert reservation.of_service(0) == (STANDARD[1],)
