@@ -168,7 +168,6 @@ class OnboardingWorkflow(Reversible):
                 await self._hold(failure_code(error), State.AWAITING_ACTIVATION, "customer", deadline)
                 self._journal.generation += 1
             else:
-                self._journal.note("activation_link_sent", generation=str(letter.generation))
                 self._link_sent_at = workflow.now()
                 return
 
