@@ -16,7 +16,7 @@ from adapters.mail.message import message_id
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
 from adapters.voice.tables import dbaliases, subscriber
-from adapters.voice.transactions import open_transactions
+from adapters.transactions import connect
 from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
 from domain.errors import Unavailable
 
@@ -37,7 +37,8 @@ class BookReader:
         """All ledgers at about the same moment. Raises ``Unavailable`` if one of them does not answer."""
         ours, lines, charges, mailbox = await asyncio.gather(self._ours(), self._switch(), self._gateway(), self._mailbox())
         delivered = None if mailbox is None else tuple(self._delivered(mailbox, ours.letters))
-        return ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered})
+        books: Books = ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered})
+        return books
 
     async def _ours(self) -> Books:
         database = Database(self._settings.database)
@@ -48,9 +49,9 @@ class BookReader:
         return books
 
     async def _switch(self) -> tuple[LineBook, ...]:
-        database = open_transactions(self._settings.voice_database)
+        database = connect(self._settings.voice_database, whose="The switch\'s")
         try:
-            return await database.run(_lines)
+            return await database.read(_lines)
         finally:
             await database.close()
 

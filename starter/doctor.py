@@ -3,22 +3,23 @@
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import stripe
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 
 import adapters.database
-from adapters.database.engine import connect as open_database
+from adapters.transactions import connect as open_database
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice.tables import VERSIONS, version
-from adapters.voice.transactions import open_transactions
+from adapters.transactions import connect
 from domain.base import Value
 from domain.errors import DialtoneError
 from starter.local.temporal_server import missing_search_attributes
@@ -80,9 +81,9 @@ def _revisions(connection: Connection) -> tuple[set[str], set[str]]:
 
 
 async def _switch(settings: Settings) -> str:
-    database = open_transactions(settings.voice_database)
+    database = connect(settings.voice_database, whose="The switch\'s")
     try:
-        found = await database.run(_switch_tables)
+        found = await database.read(_switch_tables)
     finally:
         await database.close()
     wrong = {name for name, wanted in VERSIONS.items() if found.get(name) != wanted}
@@ -139,9 +140,7 @@ def _greet_relay(settings: Settings) -> None:
 async def _gateway(settings: Settings) -> str:
     api = StripeApi(settings.stripe_api_key, settings.stripe_api_base, timeout=10.0)
     try:
-        async with api.asking("doctor"):
-            page = await api.client.v1.payment_intents.list_async({"limit": 1})
-        headers = page.last_response.headers if page.last_response else {}
+        headers = await _headers_of(api)
     finally:
         await api.close()
     if "date" in headers:
@@ -153,3 +152,15 @@ async def _gateway(settings: Settings) -> str:
             )
     simulated = "the embedded one; no money moves" if settings.stripe_api_base else "Stripe"
     return f"It answers ({simulated}), and our clocks agree."
+
+
+async def _headers_of(api: StripeApi) -> Mapping[str, str]:
+    """Ask for a customer that cannot exist: "there is none" proves the address and the key, and changes nothing."""
+    async with api.asking("doctor"):
+        try:
+            await api.client.v1.customers.retrieve_async("cus_dialtone_doctor")
+        except stripe.InvalidRequestError as error:
+            if error.code != "resource_missing":
+                raise
+            return error.headers or {}
+    return {}

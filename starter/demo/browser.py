@@ -55,7 +55,7 @@ class _Reader(HTMLParser):
 
 
 class NoSuchForm(Exception):
-    """The page does not have the form that the customer looks for; the message says what it has."""
+    """The page does not have the form that the customer looks for."""
 
 
 class Browser:
@@ -71,20 +71,26 @@ class Browser:
     async def open(self, url: str) -> None:
         self._show(await self._http.get(url))
 
+    def offers(self, button: str) -> bool:
+        """Whether the page has a button whose words begin so."""
+        return self._form(button, set()) is not None
+
     async def press(self, button: str, **filled: str) -> None:
         """Fill in fields and press the button whose words begin so. Raises ``NoSuchForm``."""
+        form = self._form(button, set(filled))
+        if form is None:
+            raise NoSuchForm(
+                f"The page (status {self.status}) has no button {button!r} with {', '.join(filled) or 'its form'}."
+            )
+        origin = {"Origin": "null"} if form.method == "post" else {}
+        url = urljoin(self.url, form.action)
+        self._show(await self._http.request(form.method, url, data=form.fields | filled, headers=origin))
+
+    def _form(self, button: str, names: set[str]) -> Form | None:
         reader = _Reader()
         reader.feed(self.text)
-        for form in reader.forms:
-            if any(words.startswith(button) for words in form.buttons) and filled.keys() <= form.names:
-                url = urljoin(self.url, form.action)
-                origin = {"Origin": "null"} if form.method == "post" else {}
-                self._show(await self._http.request(form.method, url, data=form.fields | filled, headers=origin))
-                return
-        buttons = ", ".join(repr(words) for form in reader.forms for words in form.buttons) or "no button"
-        raise NoSuchForm(
-            f"The page (status {self.status}) has no button {button!r} for {', '.join(filled) or 'it'}, but {buttons}."
-        )
+        wanted = (form for form in reader.forms if names <= form.names)
+        return next((form for form in wanted if any(words.startswith(button) for words in form.buttons)), None)
 
     def _show(self, response: httpx.Response) -> None:
         self.status, self.url, self.text = response.status_code, str(response.url), response.text

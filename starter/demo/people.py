@@ -16,6 +16,7 @@ T = TypeVar("T")
 GOOD_CARD = "4242424242424242"
 DECLINED_CARD = "4000000000000341"
 _LOOK_EVERY = 0.15
+_PATIENCE = 30.0
 
 
 class UnexpectedError(Exception):
@@ -135,12 +136,27 @@ class CustomerAtHome:
         await browser.press("Accept", accepted="yes")
 
     async def enter_card(self, browser: Browser, number: str) -> None:
-        """Fill in the gateway's page, come back, and press the button there."""
+        """Get to the gateway's page as our pages say, fill it in, come back, and press the button there."""
+        link = browser.url
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while not browser.offers("Save card"):
+            if asyncio.get_running_loop().time() > deadline:
+                raise UnexpectedError(
+                    f"Within {_PATIENCE:.0f} seconds no page asked for a card; the last answered {browser.status}."
+                )
+            if browser.offers("Enter your card"):
+                await browser.press("Enter your card")
+            elif browser.status == httpx.codes.SERVICE_UNAVAILABLE and browser.offers("Accept"):
+                # "Nothing was done: press the button again in a minute". People do not wait a minute.
+                await asyncio.sleep(1)
+                await self.accept_terms(browser)
+            else:
+                await asyncio.sleep(0.3)
+                await browser.open(link)
         await browser.press("Save card", number=number, expiry="12/34", cvc="123")
         await browser.press("Continue with this card")
 
     async def enter_another_card(self, browser: Browser, link: str, number: str) -> None:
         """Open the link again after a card was declined, and enter another one."""
         await browser.open(link)
-        await browser.press("Enter your card")
         await self.enter_card(browser, number)

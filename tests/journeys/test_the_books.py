@@ -1,0 +1,133 @@
+"""The audit of the running stack: right after everything that the other journeys did, and wrong as soon as something is."""
+
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from adapters.payments.stripe_api import StripeApi
+from starter.local.stack import Stack
+from tests.journeys.conftest import Town
+
+
+@contextmanager
+def database(stack: Stack, name: str) -> Iterator[sqlite3.Connection]:
+    """One of the stack's own files, to do what nobody should."""
+    with closing(sqlite3.connect(stack.state.path / name, timeout=10)) as connection, connection:
+        yield connection
+
+
+@pytest.fixture
+async def gateway(stack: Stack) -> AsyncIterator[StripeApi]:
+    """The gateway, as somebody with the white label's own login reaches it: past us."""
+    api = StripeApi(SecretStr("sk_test_dialtone"), stack.urls["gateway"], timeout=10)
+    yield api
+    await api.close()
+
+
+async def test_after_everything_the_books_agree(town: Town, tmp_path: Path) -> None:
+    # One at least, should this be the only test that runs.
+    onboarding = await town.northway.must_order(town.customer("1", tmp_path).order)
+    await town.northway.wait_for(onboarding, "awaiting_activation")
+    report = await town.audit()
+    assert report.findings == ()
+    assert report.left_out == ()
+
+
+def _stray_line(stack: Stack) -> None:
+    with database(stack, "kamailio.db") as switch:
+        switch.execute("INSERT INTO subscriber (username, domain, ha1) VALUES ('d0123456789ab', 'sip.example.com', 'x')")
+
+
+def _stray_line_removed(stack: Stack) -> None:
+    with database(stack, "kamailio.db") as switch:
+        switch.execute("DELETE FROM subscriber WHERE username = 'd0123456789ab'")
+
+
+def _number_held_for_nobody(stack: Stack) -> None:
+    with database(stack, "dialtone.db") as ours:
+        ours.execute(
+            "UPDATE numbers SET state = 'held', held_by = 'nobody:reserve_numbers:1', onboarding_id = 'nobody' "
+            "WHERE e164 = '+441214960898' AND state = 'available'"
+        )
+
+
+def _number_available_again(stack: Stack) -> None:
+    with database(stack, "dialtone.db") as ours:
+        ours.execute(
+            "UPDATE numbers SET state = 'available', held_by = NULL, onboarding_id = NULL WHERE e164 = '+441214960898'"
+        )
+
+
+def _money_from_nowhere(stack: Stack) -> None:
+    with database(stack, "dialtone.db") as ours:
+        ours.execute("UPDATE accounts SET balance_minor = balance_minor + 1 WHERE id = 'brindley'")
+
+
+def _money_back_to_nowhere(stack: Stack) -> None:
+    with database(stack, "dialtone.db") as ours:
+        ours.execute("UPDATE accounts SET balance_minor = balance_minor - 1 WHERE id = 'brindley'")
+
+
+PLANTED = {
+    "lines": (_stray_line, _stray_line_removed),
+    "numbers": (_number_held_for_nobody, _number_available_again),
+    "ledgers-add-up": (_money_from_nowhere, _money_back_to_nowhere),
+}
+
+
+@pytest.mark.parametrize("check", PLANTED)
+async def test_what_is_planted_in_a_real_ledger_is_found_and_gone_when_it_is_mended(
+    check: str, town: Town, stack: Stack
+) -> None:
+    plant, mend = PLANTED[check]
+    plant(stack)
+    try:
+        assert [finding.check for finding in (await town.audit()).findings] == [check]
+    finally:
+        mend(stack)
+    assert (await town.audit()).findings == ()
+
+
+async def test_a_second_charge_and_a_forgotten_hold_at_the_gateway_are_found(
+    town: Town, stack: Stack, gateway: StripeApi, tmp_path: Path
+) -> None:
+    customer = town.customer("1", tmp_path)
+    onboarding = await town.northway.must_order(customer.order)
+    await town.activated(customer, onboarding)
+    view = await town.northway.wait_until_over(onboarding)
+    await town.mailbox.letter(customer.address, "welcome")
+
+    client = gateway.client
+    ours = next(charge for charge in await _intents(stack) if charge["metadata"].get("onboarding_id") == onboarding)
+    again = await client.v1.payment_intents.create_async(
+        {
+            "amount": view["quote"]["total_minor"],
+            "currency": "gbp",
+            "customer": ours["customer"],
+            "payment_method": ours["payment_method"],
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "capture_method": "manual",
+            "confirm": True,
+            "off_session": True,
+            "metadata": {"onboarding_id": onboarding},
+        },
+        options={"idempotency_key": str(uuid.uuid4())},
+    )
+    assert {finding.check for finding in (await town.audit()).findings} == {"nothing-authorised"}
+    await client.v1.payment_intents.capture_async(again.id, options={"idempotency_key": str(uuid.uuid4())})
+    found = [(finding.check, finding.subject) for finding in (await town.audit()).findings]
+    assert found == [("one-charge", onboarding), ("money-in-money-owed", onboarding)]
+    await client.v1.refunds.create_async({"payment_intent": again.id}, options={"idempotency_key": str(uuid.uuid4())})
+    # The money is back, and that it was taken twice stays a finding: nobody's books forget it.
+    assert [finding.check for finding in (await town.audit()).findings] == ["one-charge"]
+
+
+async def _intents(stack: Stack) -> list[dict[str, str]]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.get(f"{stack.urls['gateway']}/_edge/objects")).json()["payment_intents"]
