@@ -45,7 +45,7 @@ def test_every_order_has_its_story() -> None:
 
 
 async def test_loading_twice_changes_nothing(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'seeded.db'}"
+    url = f"sqlite:///{tmp_path / 'seeded.db'}"
     await migrate(url)
     first = await seed(url)
     assert await seed(url, known_keys=first) == first
@@ -72,7 +72,7 @@ async def test_loading_twice_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_key_that_does_not_work_any_more_is_issued_anew(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'seeded.db'}"
+    url = f"sqlite:///{tmp_path / 'seeded.db'}"
     await migrate(url)
     keys = await seed(url, known_keys={"operator": "dt_from_another_database"})
     assert keys["operator"] != "dt_from_another_database"
@@ -84,6 +84,6 @@ async def test_wrong_example_data_are_refused_with_the_file_and_the_field(tmp_pa
     broken.write_text(json.dumps({"id": "x", "price_list": {"version": "1", "plans": []}}))
     broken.with_suffix(".terms.txt").write_text("Terms")
     with pytest.raises(StackError, match=r"broken\.json cannot be loaded: \w+"):
-        await seed("sqlite+aiosqlite:///never-opened.db", tmp_path)
+        await seed("sqlite:///never-opened.db", tmp_path)
     with pytest.raises(StackError, match="no example data"):
-        await seed("sqlite+aiosqlite:///never-opened.db", tmp_path / "nowhere")
+        await seed("sqlite:///never-opened.db", tmp_path / "nowhere")
