@@ -15,8 +15,8 @@ from adapters.database import Database
 from adapters.mail.message import message_id
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
-from adapters.voice.tables import dbaliases, subscriber
 from adapters.transactions import connect
+from adapters.voice.tables import dbaliases, subscriber
 from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
 from domain.errors import Unavailable
 
@@ -49,7 +49,7 @@ class BookReader:
         return books
 
     async def _switch(self) -> tuple[LineBook, ...]:
-        database = connect(self._settings.voice_database, whose="The switch\'s")
+        database = connect(self._settings.voice_database, whose="The switch's")
         try:
             return await database.read(_lines)
         finally:

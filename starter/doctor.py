@@ -14,12 +14,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 
 import adapters.database
-from adapters.transactions import connect as open_database
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
 from adapters.temporal import connect
+from adapters.transactions import connect as open_database
 from adapters.voice.tables import VERSIONS, version
-from adapters.transactions import connect
 from domain.base import Value
 from domain.errors import DialtoneError
 from starter.local.temporal_server import missing_search_attributes
@@ -81,7 +80,7 @@ def _revisions(connection: Connection) -> tuple[set[str], set[str]]:
 
 
 async def _switch(settings: Settings) -> str:
-    database = connect(settings.voice_database, whose="The switch\'s")
+    database = open_database(settings.voice_database, whose="The switch's")
     try:
         found = await database.read(_switch_tables)
     finally:
