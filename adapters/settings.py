@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIALTONE_", extra="ignore")
 
     environment: Literal["development", "production"] = "development"
+    """``production`` refuses to start with anything that is only fit for a laptop."""
     state_dir: Path = Path(".dialtone")
+    """Where the embedded databases are, and what the local stack keeps."""
     base_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8400")
     """Where customers reach the web process: the origin of every link in a mail, never taken from a request."""
     secret: SecretStr = SecretStr("development-only-secret-never-in-production")
@@ -33,19 +35,29 @@ class Settings(BaseSettings):
     """Kamailio's JSON-RPC: used to drop a removed line's registration at once. Unset: it expires by itself."""
 
     smtp_host: str = "127.0.0.1"
+    """The mail relay."""
     smtp_port: int = 8425
+    """The relay's port: usually 587 with ``starttls``, 465 with ``implicit``."""
     smtp_username: str | None = None
+    """Empty: the relay wants no login."""
     smtp_password: SecretStr | None = None
+    """The password of that user."""
     smtp_tls: Literal["none", "starttls", "implicit"] = "none"
+    """How the connection is encrypted; ``none`` is not for production."""
     mail_from: str = "Dialtone <onboarding@dialtone.example>"
+    """Address that letters come from; the name shown and the reply address are the white label's."""
 
     stripe_api_key: SecretStr = SecretStr("sk_test_dialtone")
+    """Stripe's secret key."""
     stripe_api_base: AnyHttpUrl | None = AnyHttpUrl("http://127.0.0.1:8420")
     """The embedded gateway; empty for Stripe itself."""
     stripe_webhook_secret: SecretStr = SecretStr("whsec_dialtone_development")
+    """Signing secret of the webhook endpoint: proves that a report comes from the gateway."""
 
     task_queue: str = "onboarding"
+    """Temporal's task queue: the same for worker and web."""
     deployment_name: str = "dialtone"
+    """Worker Deployment that the build ids belong to."""
     build_id: str = ""
     """Worker Deployment Version; empty: this installation does not version its workers."""
 
@@ -80,8 +92,8 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite+aiosqlite:///{self.state_dir.absolute() / 'dialtone.db'}"
+        return self.database_url or f"sqlite:///{self.state_dir.absolute() / 'dialtone.db'}"
 
     @property
     def voice_database(self) -> str:
-        return self.voice_database_url or f"sqlite+aiosqlite:///{self.state_dir.absolute() / 'kamailio.db'}"
+        return self.voice_database_url or f"sqlite:///{self.state_dir.absolute() / 'kamailio.db'}"

@@ -5,7 +5,6 @@ from sqlalchemy import text
 from adapters.database.admin import Admin
 from adapters.database.books import OurBooks
 from adapters.database.catalogue import TenantCatalogue
-from adapters.database.engine import connect
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
 from adapters.database.mail_desk import Desk
@@ -14,6 +13,7 @@ from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
 from adapters.database.reader import Reader
 from adapters.database.step_keys import StepFence
+from adapters.transactions import connect
 from domain.access import Identities
 from domain.ports import Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.views import OnboardingReader

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from adapters.database import ledger
-from adapters.database.engine import Transactions
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, ledger_entries, tenants
 from adapters.database.tables import numbers as stock
+from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.customer import name_key
 from domain.numbers import grade_of

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection, func, select
 
-from adapters.database.engine import Transactions
 from adapters.database.statements import now
 from adapters.database.tables import accounts, ledger_entries, ledger_holds, mail_log, numbers, onboardings
+from adapters.transactions import Transactions
 from domain.books import AccountBook, Books, EntryBook, HoldBook, LetterBook, NumberBook, OrderBook
 from domain.keys import line_name
 from domain.rules import means_kind

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, or_, select
 
-from adapters.database.engine import Transactions
 from adapters.database.tables import numbers, tenants
+from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.numbers import Grade

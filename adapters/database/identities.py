@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from adapters.database.engine import Transactions
 from adapters.database.statements import now
 from adapters.database.tables import api_keys
+from adapters.transactions import Transactions
 from domain.access import Principal, Role
 from domain.errors import NotFound
 

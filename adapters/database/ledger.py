@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, case, exists, insert, or_, select, update
 
 from adapters.database import progress, step_keys
-from adapters.database.engine import Transactions
 from adapters.database.statements import now
 from adapters.database.tables import accounts, ledger_entries, ledger_holds
+from adapters.transactions import Transactions
 from domain import keys
 from domain.errors import PaymentDeclined, Refused
 from domain.money import CurrencyMismatch, Money

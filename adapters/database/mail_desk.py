@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from adapters.database import progress
-from adapters.database.engine import Transactions
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import mail_log, numbers, onboardings, tenants
+from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.mails import Mail, MailKind, MailOrder

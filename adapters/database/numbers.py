@@ -5,9 +5,9 @@ import secrets
 from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import progress, step_keys
-from adapters.database.engine import Transactions
 from adapters.database.statements import now
 from adapters.database.tables import numbers
+from adapters.transactions import Transactions
 from domain.errors import NumberUnavailable
 from domain.numbers import HeldNumber, NumberCriteria, Reservation
 from domain.steps import ReservationOrder, Undo

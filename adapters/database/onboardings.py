@@ -7,9 +7,9 @@ accounts (the child before its parent).
 from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import ledger, numbers, progress, step_keys
-from adapters.database.engine import Transactions
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
+from adapters.transactions import Transactions
 from domain.customer import name_key
 from domain.errors import DialtoneError, NameTaken, NotFound, Refused
 from domain.keys import account_id

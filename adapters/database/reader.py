@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, literal, select, tuple_
 
 from adapters.database import page_tokens
-from adapters.database.engine import Transactions
 from adapters.database.numbers import beyond
 from adapters.database.tables import ledger_entries, mail_log, numbers, onboardings, timeline
+from adapters.transactions import Transactions
 from domain.errors import NotFound
 from domain.mails import MailKind
 from domain.numbers import NumberRecord, NumberState

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from adapters.database.engine import Transactions
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import step_keys
+from adapters.transactions import Transactions
 from domain.errors import KeyClosed
 
 _c = step_keys.c

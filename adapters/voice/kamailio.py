@@ -12,7 +12,7 @@ from sqlalchemy import Connection, String, bindparam, text
 from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
-from adapters.voice.transactions import open_transactions
+from adapters.transactions import connect
 from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
 from domain.voice import Line, LineRemoval
 
@@ -62,7 +62,7 @@ class KamailioSwitch:
     """
 
     def __init__(self, url: str, secrets: Secrets, rpc_url: str | None = None) -> None:
-        self._transactions = open_transactions(url)
+        self._transactions = connect(url, whose="The switch's")
         self._secrets = secrets
         self._rpc_url = rpc_url
         self._http = httpx.AsyncClient(timeout=5.0) if rpc_url else None
@@ -70,13 +70,13 @@ class KamailioSwitch:
     async def provision(self, line: Line) -> None:
         """Make the line work. Raises ``ProvisioningRefused`` (``alias_taken``), ``KeyClosed`` or ``Unavailable``."""
         try:
-            await self._transactions.run(partial(self._provision, line))
+            await self._transactions.write(partial(self._provision, line))
         except IntegrityError as error:  # another line took the number between our look and our write
             raise _alias_taken() from error
 
     async def remove(self, removal: LineRemoval) -> None:
         """Remove the line, close its key, forget its device. A line never heard of is a success. Raises ``Unavailable``."""
-        await self._transactions.run(partial(_remove, removal))
+        await self._transactions.write(partial(_remove, removal))
         if self._http is not None and self._rpc_url is not None:
             # After the commit: before it, the device could register anew in between.
             await _forget_device(self._http, self._rpc_url, f"{removal.username}@{removal.domain}")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from adapters.voice.transactions import open_transactions
+from adapters.transactions import connect
 from domain.errors import Refused
 
 metadata = MetaData()
@@ -105,9 +105,9 @@ async def create_tables(url: str) -> None:
 
     Raises ``Unavailable`` if the database does not answer, and ``Refused`` (``number_twice``) if two of its lines share a number.
     """
-    transactions = open_transactions(url)
+    transactions = connect(url, whose="The switch's")
     try:
-        await transactions.run(_create)
+        await transactions.write(_create)
     except IntegrityError as error:
         raise Refused(
             "Two lines in the switch's `dbaliases` have the same number, so a call to it could reach either, and nothing was "

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import Connection
 
-from adapters.database.engine import connect
 from adapters.database.tables import Json, UtcDateTime, metadata
 from adapters.settings import Settings
+from adapters.transactions import connect
 
 
 def rendered(kind: str, item: Any, _context: Any) -> str | Literal[False]:

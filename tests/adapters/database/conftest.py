@@ -34,7 +34,7 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    run_apart(migrate(f"sqlite+aiosqlite:///{file}"))
+    run_apart(migrate(f"sqlite:///{file}"))
     return file
 
 
@@ -51,7 +51,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         file = tmp_path / "dialtone.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        return f"sqlite+aiosqlite:///{file}"
+        return f"sqlite:///{file}"
     url: str = request.getfixturevalue("migrated_postgres")
     # A copy of a template takes a quarter of a second, emptying the tables a hundredth.
     run_apart(_empty(url))

@@ -41,7 +41,7 @@ async def test_a_revoked_key_stops_at_once_and_is_not_listed(database: Database)
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_the_key_itself_is_nowhere_in_the_file(database: Database, url: str) -> None:
     _, key = await database.identities.issue("Night desk", TENANT.id, Role.ADMIN)
-    connection = sqlite3.connect(url.removeprefix("sqlite+aiosqlite:///"))
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
     dump = "\n".join(connection.iterdump())
     connection.close()
     assert "Night desk" in dump

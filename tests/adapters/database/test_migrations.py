@@ -14,8 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
 
 from adapters.database import migrate
-from adapters.database.engine import connect
 from adapters.database.tables import metadata
+from adapters.transactions import connect
 from tests.adapters.database.conftest import KINDS
 from tests.postgres import PostgresServer
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without any tables."""
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'deep' / 'new.db'}"
+        yield f"sqlite:///{tmp_path / 'deep' / 'new.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     name = f"empty_{os.urandom(4).hex()}"
@@ -90,7 +90,7 @@ async def test_there_is_one_line_of_revisions(tmp_path: Path) -> None:
 
 
 def test_alembics_own_command_line_finds_the_migrations(tmp_path: Path) -> None:
-    environment = {**os.environ, "DIALTONE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'cli.db'}"}
+    environment = {**os.environ, "DIALTONE_DATABASE_URL": f"sqlite:///{tmp_path / 'cli.db'}"}
     for arguments in (["upgrade", "head"], ["check"]):
         done = subprocess.run(
             [sys.executable, "-m", "alembic", *arguments],

@@ -21,7 +21,7 @@ NUMBER = "+441214960123"
 
 @pytest.mark.parametrize("kind", MailKind)
 async def test_a_letter_is_written_from_our_records(kind: MailKind, tmp_path: Path):
-    url = f"sqlite+aiosqlite:///{tmp_path / 'dialtone.db'}"
+    url = f"sqlite:///{tmp_path / 'dialtone.db'}"
     await migrate(url)
     database = Database(url)
     tenant = a_tenant()

@@ -22,7 +22,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+        yield f"sqlite:///{tmp_path / 'kamailio.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     name = f"switch_{secrets.token_hex(6)}"

@@ -4,8 +4,8 @@ from pydantic import SecretStr
 from sqlalchemy import RowMapping, select
 
 from adapters.crypto import Secrets
+from adapters.transactions import connect
 from adapters.voice.tables import metadata
-from adapters.voice.transactions import open_transactions
 from domain.voice import Line, LineRemoval
 
 DOMAIN = "sip.brightline.example"
@@ -33,18 +33,18 @@ def password(of: Line) -> str:
 
 async def rows(url: str, table: str) -> list[RowMapping]:
     """A whole table of the switch, in the order of its rows, as anybody else would read it."""
-    transactions = open_transactions(url)
+    transactions = connect(url, whose="The switch's")
     try:
-        return await transactions.run(lambda connection: list(connection.execute(select(metadata.tables[table])).mappings()))
+        return await transactions.write(lambda connection: list(connection.execute(select(metadata.tables[table])).mappings()))
     finally:
         await transactions.close()
 
 
 async def sql(url: str, *statements: str) -> None:
     """Change the switch's tables behind the adapter's back."""
-    transactions = open_transactions(url)
+    transactions = connect(url, whose="The switch's")
     try:
         for statement in statements:
-            await transactions.run(lambda connection, text=statement: connection.exec_driver_sql(text))  # type: ignore[misc]
+            await transactions.write(lambda connection, text=statement: connection.exec_driver_sql(text))  # type: ignore[misc]
     finally:
         await transactions.close()

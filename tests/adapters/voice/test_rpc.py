@@ -45,7 +45,7 @@ async def rpc_server(reply: Reply) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+    url = f"sqlite:///{tmp_path / 'kamailio.db'}"
     await create_tables(url)
     return url
 

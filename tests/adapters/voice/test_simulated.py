@@ -17,7 +17,7 @@ from tests.adapters.voice.ground import SECRETS, line, removal, rows
 
 @pytest.fixture
 async def url(tmp_path: Path) -> str:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'kamailio.db'}"
+    url = f"sqlite:///{tmp_path / 'kamailio.db'}"
     await create_tables(url)
     return url
 

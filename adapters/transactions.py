@@ -31,6 +31,7 @@ _POOL = 12
 _LOCK_SECONDS = 10.0
 # SQLSTATE classes that say "not now": connection, rollback (deadlock), resources, operator intervention, system.
 _PASSING_STATES = ("08", "40", "53", "57", "58", "55P03")
+_NO_SUCH_TABLE = "42P01"
 _PASSING_CODES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -47,7 +48,8 @@ _PASSING_CODES = frozenset(
 class Transactions(Protocol):
     """Runs functions as transactions. All or nothing: an exception from the function rolls everything back.
 
-    Raises ``Unavailable`` when the database cannot be reached, is locked or has no room; a repeat may succeed.
+    Raises ``Unavailable`` when the database cannot be reached, is locked, has no room or no tables yet; a repeat may
+    succeed. A violated constraint, and a statement that is our mistake, stay SQLAlchemy's errors.
     """
 
     async def write(self, work: Work[T]) -> T:
@@ -60,17 +62,18 @@ class Transactions(Protocol):
         """Let go of all connections."""
 
 
-def connect(url: str, lock_seconds: float = _LOCK_SECONDS) -> Transactions:
-    """The transactions of the database at this URL: ``sqlite+aiosqlite:///file`` or ``postgresql+asyncpg://...``.
+def connect(url: str, lock_seconds: float = _LOCK_SECONDS, whose: str = "Our") -> Transactions:
+    """The transactions of the database at this URL: ``sqlite:///file`` or ``postgresql://...``.
 
-    ``lock_seconds`` is how long a statement waits for somebody else's lock. Raises ``ValueError`` for any other database.
+    ``lock_seconds`` is how long a statement waits for somebody else's lock; ``whose`` database it is, for the sentence that
+    says it is in trouble. Raises ``ValueError`` for any other kind of database.
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _Sqlite(parsed, lock_seconds)
+        return _Sqlite(parsed, lock_seconds, whose)
     if backend == "postgresql":
-        return _Postgresql(parsed, lock_seconds)
+        return _Postgresql(parsed, lock_seconds, whose)
     raise ValueError(f"Dialtone keeps its data in SQLite or PostgreSQL, not in {backend}; change the database URL.")
 
 
@@ -81,7 +84,8 @@ class _Sqlite:
     there for the other processes that write to the same file.
     """
 
-    def __init__(self, url: URL, lock_seconds: float) -> None:
+    def __init__(self, url: URL, lock_seconds: float, whose: str) -> None:
+        self._whose = whose
         if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
             raise ValueError("SQLite needs a file here: readers and the writer have connections of their own.")
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -92,10 +96,14 @@ class _Sqlite:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dialtone-reader")
 
     async def write(self, work: Work[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, _transaction, self._write_engine, work)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, _transaction, self._write_engine, work, self._whose
+        )
 
     async def read(self, work: Work[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _transaction, self._read_engine, work)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, _transaction, self._read_engine, work, self._whose
+        )
 
     async def close(self) -> None:
         for executor, engine in ((self._writer, self._write_engine), (self._readers, self._read_engine)):
@@ -103,12 +111,12 @@ class _Sqlite:
             engine.dispose()
 
 
-def _transaction(engine: Engine, work: Work[T]) -> T:
+def _transaction(engine: Engine, work: Work[T], whose: str) -> T:
     try:
         with engine.begin() as connection:
             return work(connection)
     except sqlalchemy.exc.SQLAlchemyError as error:
-        raise _translated(error) from error
+        raise _translated(error, whose) from error
 
 
 def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, *, read_only: bool) -> Engine:
@@ -139,7 +147,8 @@ def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, 
 class _Postgresql:
     """A pool of asyncpg connections, read committed for writing (each statement decides by what it locks)."""
 
-    def __init__(self, url: URL, lock_seconds: float) -> None:
+    def __init__(self, url: URL, lock_seconds: float, whose: str) -> None:
+        self._whose = whose
         self._engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
             pool_size=_POOL,
@@ -164,31 +173,34 @@ class _Postgresql:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
         except _TROUBLE as error:
-            raise _translated(error) from error
+            raise _translated(error, self._whose) from error
 
     async def read(self, work: Work[T]) -> T:
         try:
             async with self._snapshots.begin() as connection:
                 return await connection.run_sync(work)
         except _TROUBLE as error:
-            raise _translated(error) from error
+            raise _translated(error, self._whose) from error
 
     async def close(self) -> None:
         await self._engine.dispose()
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(error: Exception, whose: str) -> Exception:
     """``Unavailable`` for trouble that passes; the error itself for one that asking again will not mend."""
     passing = isinstance(error, (OSError, sqlalchemy.exc.TimeoutError))
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         passing = error.connection_invalidated
     # The pool wraps the driver's errors, except those of connecting.
     cause = getattr(error, "orig", error)
-    passing = passing or (getattr(cause, "sqlstate", None) or "").startswith(_PASSING_STATES)
+    state = getattr(cause, "sqlstate", None) or ""
+    if state == _NO_SUCH_TABLE or str(cause).startswith("no such table"):
+        return Unavailable(f"{whose} database has no tables yet. Run `dialtone migrate`; what waits for it goes on by itself.")
+    passing = passing or state.startswith(_PASSING_STATES)
     passing = passing or getattr(cause, "sqlite_errorcode", 0) & 0xFF in _PASSING_CODES
     if not passing:
         return error
     return Unavailable(
-        "The database did not answer or was busy for too long, so it is not known whether this was written. "
+        f"{whose} database did not answer or was busy for too long, so it is not known whether this was written. "
         "Every step may safely be repeated: try again in a moment."
     )

@@ -9,15 +9,15 @@ import pytest
 import sqlalchemy.exc
 from sqlalchemy import Connection, text
 
-from adapters.database import Database, engine
-from adapters.database.engine import connect
+from adapters.database import Database
+from adapters.transactions import Work, connect
 from domain.errors import Unavailable
 from tests.postgres import PostgresServer, running_postgres
 
 
 async def test_a_statement_that_is_wrong_is_not_called_unavailable(database: Database) -> None:
     with pytest.raises(sqlalchemy.exc.DBAPIError):
-        await database._transactions.write(lambda connection: connection.execute(text("SELECT nonsense FROM nowhere")))
+        await database._transactions.write(lambda connection: connection.execute(text("SELECT nonsense FROM tenants")))
     with pytest.raises(sqlalchemy.exc.IntegrityError):
         await database._transactions.write(
             lambda connection: connection.execute(text("INSERT INTO tenants VALUES ('nobody', 'nobody', '{}')"))
@@ -71,7 +71,7 @@ async def test_reading_sees_one_moment(database: Database) -> None:
 async def test_a_file_that_somebody_else_has_locked_is_unavailable(tmp_path: Path) -> None:
     file = tmp_path / "locked.db"
     other = sqlite3.connect(file, isolation_level=None)
-    transactions = connect(f"sqlite+aiosqlite:///{file}", lock_seconds=0.05)
+    transactions = connect(f"sqlite:///{file}", lock_seconds=0.05)
     await transactions.write(lambda connection: connection.execute(text("CREATE TABLE t (x)")) and None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="may safely be repeated"):
@@ -84,13 +84,13 @@ async def test_a_file_that_somebody_else_has_locked_is_unavailable(tmp_path: Pat
 
 async def test_a_folder_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'folder.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'folder.db'}")
     with pytest.raises(Unavailable):
         await database.ping()
     await database.close()
 
 
-@pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "mysql+aiomysql://h/d"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql+aiomysql://h/d"])
 def test_a_database_that_cannot_serve_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="SQLite"):
         Database(url)
@@ -139,7 +139,7 @@ async def test_a_step_that_waits_too_long_for_a_lock_is_unavailable_and_a_deadlo
     await transactions.write(lambda connection: connection.execute(text("CREATE TABLE t (x int primary key)")) and None)
     await transactions.write(lambda connection: connection.execute(text("INSERT INTO t VALUES (1), (2)")) and None)
 
-    def both(first: int, second: int) -> engine.Work[None]:
+    def both(first: int, second: int) -> Work[None]:
         def work(connection: Connection) -> None:
             connection.execute(text("SELECT x FROM t WHERE x = :x FOR UPDATE"), {"x": first})
             connection.execute(text("SELECT pg_sleep(0.3)"))
@@ -151,3 +151,8 @@ async def test_a_step_that_waits_too_long_for_a_lock_is_unavailable_and_a_deadlo
     assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", "Unavailable"]
     await transactions.close()
     postgres.drop(name)
+
+
+async def test_a_database_without_tables_says_what_to_run(database: Database) -> None:
+    with pytest.raises(Unavailable, match="dialtone migrate"):
+        await database._transactions.read(lambda connection: connection.execute(text("SELECT 1 FROM nowhere")))
