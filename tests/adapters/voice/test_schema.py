@@ -28,7 +28,7 @@ async def test_creating_twice_is_creating_once(database_url: str) -> None:
 
 
 async def test_the_tables_of_a_switch_that_runs_are_used_as_they_are(empty_database_url: str) -> None:
-    kind = empty_database_url.split("+", maxsplit=1)[0]
+    kind = make_url(empty_database_url).get_backend_name()
     await sql(
         empty_database_url,
         *shipped(kind),
