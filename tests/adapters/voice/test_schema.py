@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from adapters.voice.kamailio import KamailioSwitch
 from adapters.voice.tables import VERSIONS, create_tables, metadata
