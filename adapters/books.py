@@ -21,7 +21,7 @@ from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
 from domain.errors import Unavailable
 
 # Lines that we name (``domain.keys.line_name``); a switch may serve others too, which are none of our business.
-_OURS = re.compile(r"d[0-9a-f]{12}")
+_OURS = re.compile(r"d[0-9a-f]{20}")
 _LINK = re.compile(r"/activate/([0-9a-f-]{36})\.")
 _TIMEOUT = 30.0
 

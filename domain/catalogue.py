@@ -79,7 +79,8 @@ class Schedule(Value):
 
     def hold_until(self, now: datetime) -> datetime:
         """When a number held now may be taken back if nobody speaks for it any more: past every deadline, with slack."""
-        return now + self.approval_window + self.activation_window + self.payment_window + self.held_window + timedelta(days=1)
+        paying = self.payment_window * self.payment_attempts  # each new card begins a window of its own
+        return now + self.approval_window + self.activation_window + paying + self.held_window + timedelta(days=1)
 
 
 class Tenant(Value):

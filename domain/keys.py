@@ -27,7 +27,8 @@ def account_id(onboarding: str) -> str:
 def line_name(onboarding: str, position: int) -> str:
     """The SIP user name of the onboarding's n-th service (from 0). Opaque: a number may be changed, a device not."""
     digest = uuid.uuid5(_NAMESPACE, f"line\n{onboarding}\n{position}").hex
-    return f"d{digest[:12]}"
+    # Long, because two lines of one name on a switch would be one line: each could answer the other's calls.
+    return f"d{digest[:20]}"
 
 
 def step_key(onboarding: str, step: str, generation: int = 1) -> str:
