@@ -1,15 +1,13 @@
 """Commands for API keys. They work on the database itself: somebody has to issue the first key."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.access import Role
 from starter.cli import output
 from starter.cli.api import CommandFailed
-from starter.cli.local import installation
+from starter.cli.local import on_database
 from starter.cli.onboardings import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="API keys: issue, revoke, list. Works on the database of this installation.")
@@ -17,21 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys: issue, revoke, list. Wor
 if TYPE_CHECKING:
     from adapters.database import Database
 
-T = TypeVar("T")
 WhiteLabel = Annotated[str | None, typer.Option(help="Slug or id of the white label; a key of the platform if left out")]
-
-
-def _on_database(work: Callable[["Database"], Awaitable[T]]) -> T:
-    from adapters.database import Database  # noqa: PLC0415 - takes a while to load, and most commands need none
-
-    async def run() -> T:
-        database = Database(installation().database)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
 
 
 async def _tenant_id(database: "Database", white_label: str | None) -> str | None:
@@ -60,7 +44,7 @@ def issue(
             output.print_lines([key])
         output.say(f"Keep it now: it is not shown again. To take it back: dialtone keys revoke {principal.id}")
 
-    _on_database(work)
+    on_database(work)
 
 
 @app.command()
@@ -70,7 +54,7 @@ def revoke(principal_id: Annotated[str, typer.Argument(metavar="ID", help="As `d
     async def work(database: "Database") -> None:
         await database.identities.revoke(principal_id)
 
-    _on_database(work)
+    on_database(work)
     output.say("The key is revoked.")
 
 
@@ -87,4 +71,4 @@ def list_keys(white_label: WhiteLabel = None, as_json: AsJson = False) -> None:
             rows = [(one.id, one.name, one.role.value, one.tenant_id or "(platform)") for one in found]
             output.print_table(("ID", "NAME", "ROLE", "WHITE LABEL"), rows)
 
-    _on_database(work)
+    on_database(work)
