@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from adapters.voice.kamailio import KamailioSwitch
@@ -62,6 +63,20 @@ async def test_with_json_rpc_the_removed_device_is_forgotten_at_once(kamailio: R
         await switch.remove(removal(BOB))
     finally:
         await switch.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "rebound.example"}],
+    ids=["a page that names itself", "a browser", "a name that was made to resolve to loopback"],
+)
+async def test_a_web_page_cannot_command_the_switch(kamailio: RunningKamailio, headers: dict[str, str]) -> None:
+    command = b'{"jsonrpc": "2.0", "id": 1, "method": "core.uptime"}'
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        answer = await browser.post(kamailio.rpc_url, content=command, headers=headers)
+    assert answer.status_code == 403
+    assert "result" not in answer.text
+    assert "result" in await kamailio.rpc("core.uptime"), "our own programs still may"
 
 
 @pytest.mark.usefixtures("customers")
