@@ -254,8 +254,8 @@ def _capture(world: World, order: PaymentOrder) -> Payment:
 
 def _release(world: World, order: PaymentOrder) -> Payment | None:
     known = world.payments.get(order.key)
-    if known is None:
-        return None
+    if known is None or known.state in {PaymentState.VOIDED, PaymentState.REFUNDED}:
+        return known
     if known.state is PaymentState.CAPTURED:
         world.refunds.append(order.key)
         world.undo("capture")
