@@ -102,6 +102,9 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # They log the address of every request to the gateway.
+    for talkative in ("httpx", "stripe"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     asyncio.run(run(Settings()))
 
 

@@ -29,5 +29,6 @@ def configure(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx logs whole addresses, and the address of the card page's visit is a key.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # They log whole addresses, and the address of the card page's visit is a key.
+    for talkative in ("httpx", "stripe"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
