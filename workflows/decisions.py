@@ -26,6 +26,7 @@ from workflows.saga import Saga
 
 V = TypeVar("V")
 _MOST_LINKS = 20
+_MOST_CORRECTIONS = 10
 
 
 def _refuse(code: str, message: str) -> NoReturn:
@@ -50,6 +51,7 @@ class Decisions:
         self._card_sessions: set[str] = set()
         self._payment_attempt = 1
         self._correction: Correction | None = None
+        self._corrections = 0
         self._verdict: str | None = None
         self._cancellation: Decision | None = None
         self._link_sent_at: datetime | None = None
@@ -153,6 +155,7 @@ class Decisions:
     @workflow.update(name="correct", description="Correct what an onboarding is held for; the same step is tried again")
     def correct(self, correction: Correction) -> OnboardingStatus:
         self._correction = correction
+        self._corrections += 1
         self._journal.note("corrected", correction.actor, **_reason(correction))
         return self._status()
 
@@ -163,6 +166,9 @@ class Decisions:
             _refuse("nothing_to_correct", "Say what to correct: the contact's e-mail address.")
         if self._correction:
             _refuse("correction_in_progress", "Another correction is being made right now. Look at its result first.")
+        # Each one writes to another address: without an end, one order could write to everybody.
+        if self._corrections >= _MOST_CORRECTIONS:
+            _refuse("too_many_corrections", "The address was corrected too often. Cancel this order and place a new one.")
 
     @workflow.update(name="retry", description="Try the step again that the onboarding is held for")
     def retry(self, decision: Decision) -> OnboardingStatus:
