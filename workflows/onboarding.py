@@ -139,10 +139,10 @@ class OnboardingWorkflow(Reversible):
         schedule, began = self._onboarding.schedule, workflow.now()
         deadline = began + schedule.activation_window
         self._journal.enter(State.AWAITING_ACTIVATION, "customer", deadline)
-        await self._record()
         self._customer_knows = True
         while not self._activation:
             generation = self._journal.generation
+            await self._record()
             await self._send_activation_link()
             answered = await self._wait(
                 lambda: bool(self._activation or self._correction or self._journal.generation != generation),  # noqa: B023
