@@ -1,5 +1,6 @@
 """Who the customer is: party, authorised contact, addresses."""
 
+import re
 import unicodedata
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -9,9 +10,13 @@ from pydantic import AfterValidator, Field, StringConstraints
 from domain.base import Value
 
 _TIME_ZONES = frozenset(available_timezones())
+# A mail program decodes such a word (RFC 2047), so no letter that names it can be sent: nobody would be asked to approve.
+_ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bq]\?", re.IGNORECASE)
 
 
 def _printable(text: str) -> str:
+    if _ENCODED_WORD.search(text):
+        raise ValueError("holds an encoded word of mail headers, =?...?=; write the characters themselves")
     if text.isascii() and text.isprintable():
         return text
     # Control and bidirectional-override characters would let a name forge log lines, mail headers or what an operator reads.
@@ -52,7 +57,7 @@ Email = Annotated[
     ),
 ]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
-E164 = Annotated[str, Field(pattern=r"^\+[1-9]\d{6,14}$", description="E.164 with plus", examples=["+441214960123"])]
+E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164 with plus", examples=["+441214960123"])]
 
 
 def name_key(name: str) -> str:

@@ -51,7 +51,7 @@ class NumberCriteria(Value):
     """Numbers by description. The grade is part of the description because it is part of the price."""
 
     count: Annotated[int, Field(ge=1, le=100)] = 1
-    prefix: Annotated[str, Field(pattern=r"^\+[1-9]\d{0,13}$", description="E.164 prefix", examples=["+44121"])]
+    prefix: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,13}$", description="E.164 prefix", examples=["+44121"])]
     grade: Grade = Grade.STANDARD
     pick: Literal["next", "random"] = "next"
 

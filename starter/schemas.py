@@ -40,8 +40,10 @@ def e164(text: str, region: str) -> str | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    # Possible, not valid: numbering plans change faster than the library, and ranges for drama are numbers too.
-    if number.extension or not phonenumbers.is_possible_number(number):
+    # Possible, not valid: numbering plans change faster than the library, and ranges for drama are numbers too. But possible
+    # from everywhere: what is dialled within one town only would become the number of somebody else.
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if number.extension or possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return formatted if _E164.fullmatch(formatted) else None
@@ -54,6 +56,7 @@ class AddressBody(Address, extra="forbid"):
 class ContactBody(Contact, extra="forbid"):
     """The person who may act for the customer."""
 
+    email: EmailStr = Field(examples=["ada@example.com"])
     telephone: Telephone | None = None
 
 
@@ -61,6 +64,9 @@ class CustomerBody(Customer, extra="forbid"):
     """The party that is signed up."""
 
     contact: ContactBody
+    billing_email: EmailStr | None = Field(
+        default=None, description="Where invoices go; the contact's address if unset", examples=["accounts@example.com"]
+    )
     billing_address: AddressBody
     service_address: AddressBody | None = Field(
         default=None, description="Where the telephones stand: what emergency services are told. Required with numbers"

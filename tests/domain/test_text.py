@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from domain.customer import Address, Contact, Customer, Email, LongText, Text, TimeZone, name_key
+from domain.customer import E164, Address, Contact, Customer, Email, LongText, Text, TimeZone, name_key
+from domain.numbers import NumberCriteria
 from tests.builders import ADDRESS
 
 text: TypeAdapter[str] = TypeAdapter(Text)
@@ -61,6 +62,18 @@ def test_a_name_in_any_script_is_a_name(name: str) -> None:
 def test_characters_that_cannot_be_shown_are_refused(character: str, around: str) -> None:
     with pytest.raises(ValidationError, match="holds a character that cannot be shown"):
         text.validate_python(around.format(character))
+
+
+@pytest.mark.parametrize("name", ["=?utf-8?q?x=0d=0aBcc:_everybody?=", "Ada =?ISO-8859-1?B?QQ==?= Ltd", "Söhne =?utf-8?Q?a?="])
+def test_a_name_that_mail_programs_would_decode_is_refused(name: str) -> None:
+    """It fits into no header: the letter that asks for approval of such an order would never be sent."""
+    with pytest.raises(ValidationError, match="encoded word"):
+        text.validate_python(name)
+
+
+def test_what_only_looks_like_an_encoded_word_is_a_name() -> None:
+    assert text.validate_python("Who =?") == "Who =?"
+    assert text.validate_python("=?a b?q?") == "=?a b?q?"
 
 
 @given(ANY)
@@ -188,3 +201,11 @@ def test_a_customer_is_an_organisation_in_london_unless_it_says_otherwise() -> N
     contact = Contact(full_name="Ada Baker", email="ada@example.com")
     customer = Customer(name="Ada's Bakery", contact=contact, billing_address=ADDRESS)
     assert (customer.kind, customer.time_zone, customer.service_address) == ("organisation", "Europe/London", None)
+
+
+@pytest.mark.parametrize("number", ["+٤٤121496012", "+44121496०१२", "+4412149601２3"])
+def test_a_number_is_written_in_ascii_digits(number: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(E164).validate_python(number)
+    with pytest.raises(ValidationError):
+        NumberCriteria(prefix=number)

@@ -295,6 +295,13 @@ async def test_numbers_are_imported_row_by_row_and_importing_again_changes_nothi
     assert (again["accepted"], again["added"]) == (2, 0)
 
 
+async def test_what_is_dialled_within_one_town_only_is_no_number(house: House) -> None:
+    body = {"numbers": ["555 0123", "202 555 0123"], "region": "US"}
+    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("admin"))).json()
+    assert [row["result"] for row in report["rows"]] == ["invalid", "accepted"]
+    assert house.inventory.imported == {TENANT.id: {"+12025550123"}}
+
+
 async def test_a_number_of_another_white_label_is_refused_without_saying_whose_it_is(house: House) -> None:
     await house.inventory.import_numbers(OTHER.id, ["+441214960000"])
     body = {"numbers": ["+441214960000", "+441214960001"], "region": "GB"}

@@ -197,6 +197,11 @@ async def test_an_operator_who_administers_attests_the_terms(real_house: House, 
         ),
         ({"services": [{"numbers": {"explicit": ["12"]}}]}, "string_too_short", "/services/0/numbers/explicit/0"),
         ({"services": [{"numbers": {"explicit": ["0000"]}}]}, "telephone_invalid", "/services/0/numbers/explicit/0"),
+        (
+            {"services": [{"numbers": {"criteria": {"prefix": "+44١٢١"}}}]},
+            "string_pattern_mismatch",
+            "/services/0/numbers/criteria/prefix",
+        ),
         ({"surprise": 1}, "extra_forbidden", "/surprise"),
         ({"credit_limit_minor": 1.5}, "int_type", "/credit_limit_minor"),
     ],
@@ -210,6 +215,23 @@ async def test_an_impossible_order_is_refused_at_the_door(
     (error,) = response.json()["errors"]
     assert (error["code"], error["pointer"]) == (code, pointer)
     assert error["detail"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "address", ["a..b@example.com", "ada@[127.0.0.1]", "a\u202e@example.com", "a,b@example.com", "ada@host"]
+)
+@pytest.mark.parametrize("field", ["contact", "billing"])
+async def test_an_address_that_no_relay_takes_is_refused_at_the_door(real_house: House, field: str, address: str) -> None:
+    body = an_order_body()
+    place, name = (body["customer"]["contact"], "email") if field == "contact" else (body["customer"], "billing_email")
+    place[name] = address
+
+    response = await real_house.order(body)
+
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == ("/customer/contact/email" if field == "contact" else "/customer/billing_email")
+    assert address not in response.text
 
 
 async def test_a_platform_key_names_the_white_label(real_house: House, temporal: Client) -> None:
