@@ -27,6 +27,11 @@ PortBase = Annotated[int, typer.Option(min=1024, max=65_000, help="First port; t
 Examples = Annotated[Path, typer.Option(help="Directory of the example data")]
 
 
+def _keep_files_private() -> None:
+    """What this process and its children write holds customers' data: only its owner may read it, wherever it lies."""
+    os.umask(0o077)
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGTERM and SIGHUP end this process as Ctrl-C does: by unwinding, so that everything is stopped on the way."""
@@ -68,6 +73,7 @@ def up(
     """
     from starter.local.stack import Stack
 
+    _keep_files_private()
     stack = Stack(state_dir or state_directory(), Ports.above(port_base), examples=examples, say=output.say)
     try:
         with _interruptible():
@@ -117,6 +123,7 @@ def demo(
     from starter.cli.checks import print_report as print_audit
     from starter.demo import print_report, run_demo
 
+    _keep_files_private()
     with _interruptible():
         report = run_demo(examples, keep=keep, uninterrupted=_uninterrupted)
     if as_json:
@@ -157,6 +164,7 @@ def migrate() -> None:
         await migrate_database(settings.database)
         await create_tables(settings.voice_database)
 
+    _keep_files_private()
     settings = installation()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     asyncio.run(run(settings))

@@ -180,10 +180,13 @@ class Stack:
     def _launch(self, name: str) -> None:
         assert self._guard is not None
         part = self._parts[name]
-        # The caller's TEMPORAL_* mean another server; what the caller says of Dialtone holds unless the stack must know better.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+        # The caller's TEMPORAL_* mean another server; what the caller says of Dialtone holds unless the stack must know better,
+        # and is told to our own processes only, because secrets are among it.
+        ours = name in _OURS
+        foreign = ("TEMPORAL_",) if ours else ("TEMPORAL_", "DIALTONE_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        env = inherited | self.environment | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        env = inherited | (self.environment if ours else {}) | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
         self._processes[name] = ManagedProcess(name, part.command, env=env, log=self.state.log(name), guard=self._guard)
 
     def _await(self, name: str) -> None:

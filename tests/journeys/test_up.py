@@ -83,6 +83,24 @@ def test_whatever_ends_it_nothing_is_left_running(number: signal.Signals, status
             assert probe.connect_ex(("127.0.0.1", getattr(Ports.above(base), field.name))) != 0, field.name
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows what a process was told")
+def test_what_it_keeps_and_what_it_tells_its_processes_is_nobody_elses(tmp_path: Path) -> None:
+    state = tmp_path / "shared"
+    state.mkdir(mode=0o755)  # a directory that was there before, and is not ours to close
+    with up(state, _free_base()) as process:
+        facts = announced(process)
+        secrets = {file.read_text().strip() for file in state.glob("*.secret")}
+        assert len(secrets) == 2
+        said = {name: Path(f"/proc/{pid}/cmdline").read_text() for name, pid in facts["pids"].items()}
+        told = {name: Path(f"/proc/{pid}/environ").read_text() for name, pid in facts["pids"].items()}
+        assert not [name for name, line in said.items() if any(secret in line for secret in secrets)]
+        assert {name for name, env in told.items() if any(secret in env for secret in secrets)} == {"worker", "web", "gateway"}
+        readable = {str(path.relative_to(state)) for path in state.rglob("*") if path.lstat().st_mode & 0o077}
+        assert readable == set()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
 def test_a_part_that_dies_stops_the_others_and_is_named(tmp_path: Path) -> None:
     with up(tmp_path / "state", _free_base()) as process:
         facts = announced(process)

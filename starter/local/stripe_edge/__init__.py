@@ -21,6 +21,9 @@ import httpx
 
 from starter.local.processes import Guard, ManagedProcess, StackError, free_ports, require_free
 
+WEBHOOK_SECRET = "DIALTONE_STRIPE_WEBHOOK_SECRET"  # noqa: S105 - its name
+"""The variable in which the edge finds what it signs its reports with; the web process reads the same one."""
+
 _CONFINE = Path(__file__).with_name("confine.py")
 _START_SECONDS = 40.0
 _SOCKET_SECONDS = 0.02
@@ -103,7 +106,7 @@ async def start_gateway(
     require_free(port, "the embedded card gateway")
     socket_dir = _prepare(state_dir)
     upstream_command, edge_command = _commands(socket_dir / "gateway", state_dir, port, persistent)
-    edge_command += ["--webhook-secret", webhook_secret, *(["--webhook-url", webhook_url] if webhook_url else [])]
+    edge_command += ["--webhook-url", webhook_url] if webhook_url else []
     logs = log_dir or state_dir
     own_guard = None if guard is not None else Guard()
     watch = guard or own_guard
@@ -116,9 +119,9 @@ async def start_gateway(
         deadline = time.monotonic() + _START_SECONDS
         while not _listens(socket_dir / "gateway"):
             await _still_starting(upstream, deadline)
-        edge = ManagedProcess(
-            "The card gateway's edge", edge_command, env=_environment(), log=logs / "stripe-edge.log", guard=watch
-        )
+        # In the environment, because everybody on this machine can read a command line.
+        env = {**_environment(), WEBHOOK_SECRET: webhook_secret}
+        edge = ManagedProcess("The card gateway's edge", edge_command, env=env, log=logs / "stripe-edge.log", guard=watch)
         started.append(edge)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
             while not await _healthy(http, url):

@@ -1,10 +1,12 @@
 """``python -m starter.local.stripe_edge``: the edge in front of a gateway that runs already. Listens on loopback only."""
 
 import argparse
+import os
 from pathlib import Path
 
 from aiohttp import web
 
+from starter.local.stripe_edge import WEBHOOK_SECRET
 from starter.local.stripe_edge.app import EdgeSettings, build
 
 
@@ -14,7 +16,6 @@ def main() -> None:
     parser.add_argument("--upstream", required=True, help="unix:<path> or http://127.0.0.1:<port>")
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--webhook-url", default=None)
-    parser.add_argument("--webhook-secret", default="whsec_dialtone_development")
     given = parser.parse_args()
     given.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = EdgeSettings(
@@ -22,7 +23,7 @@ def main() -> None:
         origin=f"http://127.0.0.1:{given.port}",
         state_dir=given.state_dir,
         webhook_url=given.webhook_url,
-        webhook_secret=given.webhook_secret,
+        webhook_secret=os.environ.get(WEBHOOK_SECRET, "whsec_dialtone_development"),
     )
     # The grace is for answers under way; a request that hangs on purpose is not waited for.
     web.run_app(build(settings), host="127.0.0.1", port=given.port, access_log=None, print=None, shutdown_timeout=1.0)
