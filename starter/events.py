@@ -8,6 +8,8 @@ from domain.views import OnboardingReader, TimelineEvent
 
 LOOK_EVERY = 0.5
 PING_EVERY = 15.0
+LONGEST = 300.0
+"""Seconds after which a stream ends and the client comes back where it was: a key that was revoked does not come back."""
 _RETRY_MS = 2_000
 
 
@@ -17,14 +19,20 @@ def frame(event: TimelineEvent) -> bytes:
 
 
 async def stream(
-    reader: OnboardingReader, onboarding_id: str, after: int, closing: asyncio.Event, look_every: float = LOOK_EVERY
+    reader: OnboardingReader,
+    onboarding_id: str,
+    after: int,
+    closing: asyncio.Event,
+    look_every: float = LOOK_EVERY,
+    longest: float = LONGEST,
 ) -> AsyncIterator[bytes]:
-    """Entries after a sequence number as they are written, until the onboarding has ended or the process closes.
+    """Entries after a sequence number as they are written, until the onboarding has ended, the process closes or the stream
+    is ``longest`` seconds old.
 
     Every look is a query of its own, so no database session is held by somebody who only watches.
     """
     yield f"retry: {_RETRY_MS}\n\n".encode()
-    pinged = time.monotonic()
+    began = pinged = time.monotonic()
     ended = False
     while True:
         events = await reader.timeline(onboarding_id, after)
@@ -35,6 +43,8 @@ async def stream(
         if ended and not events:
             return
         ended = ended or any(event.state.is_final for event in events)
+        if time.monotonic() - began >= longest:
+            return
         if time.monotonic() - pinged >= PING_EVERY:
             pinged = time.monotonic()
             yield b": ping\n\n"

@@ -16,6 +16,8 @@ from domain.errors import DialtoneError, NotFound, Refused, Unavailable
 from domain.rules import Finding
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+"""How many errors of one request are told. A megabyte of fields that do not exist would be answered by seven of errors."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def pointer(location: Sequence[str | int]) -> str:
 
 def _of_validation(error: RequestValidationError) -> Problem:
     found: list[ProblemError] = []
-    for item in error.errors():
+    errors = error.errors()
+    for item in errors[:MOST_ERRORS]:
         place, *location = item["loc"]
         if place == "path":
             # What cannot be an id is the id of nothing; the same answer for all of them.
@@ -178,7 +181,8 @@ def _of_validation(error: RequestValidationError) -> Problem:
             found.append(ProblemError(code=item["type"], detail=detail, pointer=pointer(location)))
         else:
             found.append(ProblemError(code=item["type"], detail=detail, parameter=name))
-    return Problem("invalid_request", _count(len(found)), errors=found)
+    untold = f" The first {MOST_ERRORS} are told." if len(errors) > MOST_ERRORS else ""
+    return Problem("invalid_request", _count(len(errors)) + untold, errors=found)
 
 
 def respond(problem: Problem, base_url: str, request_id: str) -> JSONResponse:

@@ -119,7 +119,10 @@ async def get_events(
     accept: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[int | None, Header(ge=0, le=_MOST_SEQUENCE, description="As browsers send it")] = None,
 ) -> Response | Timeline:
-    """JSON by default; with `Accept: text/event-stream` a stream that ends when the onboarding has ended."""
+    """JSON by default; with `Accept: text/event-stream` a stream that ends when the onboarding has ended.
+
+    It also ends after five minutes: come back with `Last-Event-ID`, as browsers do by themselves.
+    """
     need(principal, Right.READ)
     if "text/event-stream" not in accept:
         return Timeline(items=list(await services.reader.timeline(view.id, after)))

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import Refused
 from domain.numbers import Grade, NumberRecord, NumberState
 from domain.onboarding import Correction, Decision, Outcome, State, UndoResolution
-from starter.problems import KINDS, pointer
+from starter.problems import KINDS, MOST_ERRORS, pointer
 from tests.starter.conftest import BASE, OTHER, TENANT, House, an_order_body
 
 DECISIONS = {
@@ -192,6 +192,13 @@ async def test_an_unknown_address_and_an_unknown_method_are_problems_too(house: 
     response = await house.http.delete("/v1/onboardings")
     the_problem(response, 405, "method_not_allowed")
     assert {"GET", "POST"} <= {method.strip() for method in response.headers["Allow"].split(",")}
+
+
+async def test_a_body_of_mistakes_is_not_answered_by_a_flood(house: House) -> None:
+    body = an_order_body(**{f"surprise{number}": 1 for number in range(MOST_ERRORS + 50)})
+    problem = the_problem(await house.order(body), 422, "invalid_request")
+    assert len(problem["errors"]) == MOST_ERRORS
+    assert problem["detail"] == f"{MOST_ERRORS + 50} things in the request must be mended. The first {MOST_ERRORS} are told."
 
 
 async def test_an_unforeseen_error_tells_nothing_and_logs_no_personal_data(

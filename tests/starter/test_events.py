@@ -97,6 +97,15 @@ async def test_an_idle_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> 
         await watching
 
 
+async def test_a_stream_does_not_outlive_the_key_that_opened_it_for_long(house: House) -> None:
+    view, told = house.onboarding(), list[bytes]()
+    house.reader.note(view.id, "opened", State.OPENING)
+    async with asyncio.timeout(5):
+        await _read(events.stream(house.reader, view.id, 0, asyncio.Event(), look_every=0.01, longest=0.05), told)
+    assert entries(b"".join(told).decode()) == [(1, "opened")], "what was there is told before it ends"
+    assert events.LONGEST <= 600
+
+
 async def test_open_streams_end_when_the_process_is_told_to_stop() -> None:
     closing = asyncio.Event()
     watching = asyncio.create_task(_read(events.stream(Reader(), "nobody", 0, closing, look_every=60), []))
