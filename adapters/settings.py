@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     """``id:base64key[,id:base64key]``: encrypts everything in workflow histories; the first key encrypts, all decrypt."""
 
     database_url: str = ""
-    """SQLAlchemy async URL; empty: a SQLite file in ``state_dir``."""
+    """``postgresql://user:password@host/database``; empty: a SQLite file in ``state_dir``."""
     voice_database_url: str = ""
     """Kamailio's database; empty: a SQLite file in ``state_dir``."""
     voice_rpc_url: AnyHttpUrl | None = None
