@@ -23,7 +23,7 @@ from domain.errors import KeyClosed, NameTaken, PaymentDeclined, ProvisioningRef
 from domain.mails import Mail, MailOrder
 from domain.numbers import HeldNumber, Reservation
 from domain.onboarding import Entry, Progress, State
-from domain.payments import Payment, PaymentOrder, PaymentState
+from domain.payments import Payment, PaymentMeans, PaymentOrder, PaymentState
 from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
 from domain.voice import Line, LineRemoval
 
@@ -70,6 +70,7 @@ class World:
     closed: set[str] = field(default_factory=set)
     under_way: dict[str, datetime] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
+    paid_by: dict[str, PaymentMeans] = field(default_factory=dict)
     charges: list[str] = field(default_factory=list)
     refunds: list[str] = field(default_factory=list)
     reservations: dict[str, Reservation] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class World:
             return effect()
         self.fired[step] += 1
         if fault.kind == "refused":
-            raise REFUSALS[step]
+            raise REFUSALS[step.rstrip("0123456789")]
         if fault.kind == "broken":
             raise Broken
         if fault.kind == "unavailable":
@@ -237,6 +238,7 @@ class _Ledger:
 
 
 def _payment(world: World, order: PaymentOrder, state: PaymentState) -> Payment:
+    world.paid_by[order.key] = order.means
     payment = Payment(key=order.key, reference=f"ref-{order.key}", amount=order.amount, state=state)
     return world.payments.setdefault(order.key, payment)
 

@@ -1,0 +1,199 @@
+"""What fails for good but could be put right waits for an operator; letters that cannot be sent undo nothing."""
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.catalogue import Schedule
+from domain.numbers import NumberCriteria, NumberSelection
+from domain.onboarding import Correction, OnboardingInput, State
+from domain.orders import Service
+from tests.builders import an_onboarding, by, paid_by_parent
+from tests.simulators import FORWARD, Fault, World
+from tests.workflows.conftest import Handle, Office
+from tests.workflows.people import activate, pay, quiet, refusal
+
+NEW_ADDRESS = Correction(actor="key:operator", email="new@example.com", reason="a typing mistake")
+
+
+async def held(office: Office, onboarding: OnboardingInput | None = None) -> tuple[OnboardingInput, Handle]:
+    onboarding = onboarding or an_onboarding(paid_by_parent())
+    handle = await office.start(onboarding)
+    status = await office.reaches(handle, State.HELD)
+    assert status.waits_for == "operator"
+    assert status.deadline is not None
+    return onboarding, handle
+
+
+async def attention(handle: Handle) -> object:
+    pairs = (await handle.describe()).typed_search_attributes
+    return {pair.key.name: pair.value for pair in pairs}.get("NeedsAttention")
+
+
+async def test_a_held_onboarding_calls_an_operator_and_keeps_everything(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused")
+    onboarding, handle = await held(office)
+    assert (await office.reaches(handle, State.HELD)).needs_attention == "provisioning_refused"
+    assert await attention(handle) is True
+    while not world.mails:
+        await office.reaches(handle, State.HELD)
+    assert [(mail.kind, mail.to, mail.code) for mail in world.mails] == [
+        ("operator_needed", "operators", "provisioning_refused")
+    ]
+    row = world.rows[onboarding.id]
+    assert (row.state, row.waits_for, row.needs_attention) == (State.HELD, "operator", "provisioning_refused")
+    assert world.effects == ["open_account", "reserve_numbers", "authorise"]
+    assert world.undone == []
+
+
+async def test_an_operator_has_the_same_step_tried_again(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused", times=1)
+    onboarding, handle = await held(office)
+    await office.tell(handle, "retry", by(reason="the switch has been fixed"))
+    assert (await handle.result()).state is State.ACTIVE
+    assert world.effects == list(FORWARD)
+    assert world.calls["provision"] == 2
+    assert world.calls["authorise"] == 1
+    assert world.rows[onboarding.id].needs_attention is None
+    assert await attention(handle) is False
+    assert "the switch has been fixed" in str(world.timeline.values())
+
+
+async def test_a_correction_has_the_same_step_tried_again(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused", times=1)
+    _, handle = await held(office)
+    await office.tell(handle, "correct", NEW_ADDRESS)
+    assert (await handle.result()).state is State.ACTIVE
+    assert (world.calls["amend"], world.calls["provision"]) == (1, 2)
+
+
+async def test_whoever_is_held_twice_is_told_of_twice(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused", times=2)
+    _, handle = await held(office)
+    await office.tell(handle, "retry", by())
+    while world.calls["provision"] < 2:
+        await office.reaches(handle, State.HELD, State.PROVISIONING)
+    await office.reaches(handle, State.HELD)
+    assert await refusal(office, handle, "approve", by("key:approver")) == "not_waiting"
+    await office.tell(handle, "retry", by())
+    assert (await handle.result()).state is State.ACTIVE
+    assert [mail.key.split(":")[2] for mail in world.mails if mail.kind == "operator_needed"] == ["held_1", "held_2"]
+
+
+@pytest.mark.parametrize("way", ["update", "signal"])
+async def test_a_held_order_can_be_cancelled(office: Office, world: World, way: str) -> None:
+    world.faults["provision"] = Fault("refused")
+    onboarding, handle = await held(office)
+    await (office.tell(handle, "cancel", by()) if way == "update" else handle.signal("cancel", by()))
+    assert (await handle.result()).state is State.CANCELLED
+    assert world.effects == []
+    assert world.rows[onboarding.id].needs_attention is None
+    assert await attention(handle) is False
+
+
+async def test_only_the_service_that_failed_is_provisioned_again(office: Office, world: World) -> None:
+    one_number = NumberSelection(criteria=NumberCriteria(prefix="+44121"))
+    order = paid_by_parent(services=tuple(Service(label=f"Line {n}", numbers=one_number) for n in range(3)))
+    world.faults["provision1"] = Fault("refused", times=1)
+    _, handle = await held(office, an_onboarding(order))
+    assert {"provision", "provision2"} <= set(world.effects)
+    assert "provision1" not in world.effects
+    await office.tell(handle, "retry", by())
+    assert (await handle.result()).state is State.ACTIVE
+    assert [world.calls[name] for name in ("provision", "provision1", "provision2")] == [1, 2, 1]
+    assert set(world.effects) == {*FORWARD, "provision1", "provision2"}
+
+
+async def test_services_are_provisioned_at_once_and_all_are_removed_when_it_is_given_up(office: Office, world: World) -> None:
+    order = paid_by_parent(services=tuple(Service(label=f"Line {n}") for n in range(3)))
+    names = ["provision", "provision1", "provision2"]
+    world.faults |= {name: Fault("slow", times=1) for name in names[:2]} | {"provision2": Fault("done_then_broken")}
+    handle = await office.start(an_onboarding(order))
+    for name in names:
+        await world.event(name).wait()
+    world.go_on.set()
+    await office.reaches(handle, State.HELD)
+    assert set(names) <= set(world.effects), "the one that broke was done nevertheless"
+    await office.tell(handle, "give_up", by())
+    outcome = await handle.result()
+    assert (outcome.state, outcome.code) == (State.FAILED, "gave_up")
+    assert world.effects == []
+    assert [name for name in world.undone if name in names] == names[::-1]
+
+
+# Letters
+
+
+async def test_an_address_that_does_not_work_is_corrected_and_the_onboarding_goes_on(office: Office, world: World) -> None:
+    world.faults["send_mail"] = Fault("refused", times=1)
+    onboarding, handle = await held(office, an_onboarding())
+    status = await office.reaches(handle, State.HELD)
+    assert status.needs_attention == "recipient_refused"
+    await office.tell(handle, "correct", NEW_ADDRESS)
+    after = await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")
+    assert after.needs_attention is None
+    assert after.generation == 2, "a link that may lie in a stranger's mailbox is dead"
+    await activate(office, handle, generation=2)
+    await pay(office, handle)
+    assert (await handle.result()).state is State.ACTIVE
+    assert world.calls["amend"] == 1
+    assert world.rows[onboarding.id].state is State.ACTIVE
+
+
+async def test_a_relay_that_was_put_right_is_tried_again(office: Office, world: World) -> None:
+    world.faults["send_mail"] = Fault("refused", times=1)
+    before = an_onboarding()
+    _, handle = await held(office, before)
+    await office.tell(handle, "retry", by())
+    await activate(office, handle, generation=2)
+    await pay(office, handle)
+    assert (await handle.result()).state is State.ACTIVE
+
+
+async def test_holding_does_not_give_the_customer_more_time(office: Office, world: World) -> None:
+    handle = await office.start(an_onboarding())
+    deadline = (await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")).deadline
+    await quiet(handle)
+    world.faults["send_mail"] = Fault("refused", times=1)
+    await office.tell(handle, "correct", NEW_ADDRESS)
+    assert (await office.reaches(handle, State.HELD)).deadline != deadline
+    await office.tell(handle, "retry", by())
+    assert (await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")).deadline == deadline
+
+
+@pytest.mark.parametrize("kind", ["refused", "broken"])
+async def test_a_welcome_that_cannot_be_sent_undoes_nothing(office: Office, world: World, kind: str) -> None:
+    world.faults["send_mail"] = Fault(kind)
+    onboarding = an_onboarding(paid_by_parent())
+    handle = await office.start(onboarding)
+    assert (await handle.result()).state is State.ACTIVE
+    assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    assert (world.effects, world.undone) == (list(FORWARD), [])
+    failed = next(entry for entry in world.timeline.values() if entry.event == "mail_failed")
+    assert failed.detail == {"mail": "welcome", "code": "recipient_refused" if kind == "refused" else "broken_for_good"}
+    assert world.rows[onboarding.id].state is State.ACTIVE
+
+
+async def test_letters_to_operators_that_cannot_be_sent_stop_nothing(office: Office, world: World) -> None:
+    world.faults |= {"send_mail": Fault("refused"), "provision": Fault("refused", times=1)}
+    onboarding = an_onboarding(paid_by_parent(), approval_reasons=("total",))
+    handle = await office.start(onboarding)
+    await office.reaches(handle, State.AWAITING_APPROVAL)
+    await office.tell(handle, "approve", by("key:approver"))
+    await office.reaches(handle, State.HELD)
+    await office.tell(handle, "retry", by())
+    assert (await handle.result()).state is State.ACTIVE
+    told = [entry.detail["mail"] for entry in world.timeline.values() if entry.event == "mail_failed"]
+    assert sorted(told) == ["approval_needed", "operator_needed", "welcome"]
+
+
+async def test_a_letter_of_the_end_that_cannot_be_sent_changes_no_end(office: Office, world: World) -> None:
+    world.faults["authorise"] = Fault("refused")
+    handle = await office.start(an_onboarding(schedule=Schedule(payment_attempts=1)))
+    await activate(office, handle)
+    await office.reaches(handle, State.AWAITING_PAYMENT, waits_for="customer")
+    world.faults["send_mail"] = Fault("refused")
+    await pay(office, handle)
+    outcome = await handle.result()
+    assert (outcome.state, outcome.code) == (State.DECLINED, "card_declined")
+    assert world.effects == []
+    assert "mail_failed" in world.events
