@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from domain.money import Money
 
@@ -46,7 +47,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*row)
+        # As it is: what a customer is called is no markup, and must neither hide what it says nor break the table.
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 
