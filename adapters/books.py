@@ -4,12 +4,15 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import httpx
 from pydantic import AnyHttpUrl
 from sqlalchemy import Connection, select
 from stripe import Charge
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from adapters.database import Database
 from adapters.mail.message import message_id
@@ -19,6 +22,7 @@ from adapters.transactions import connect
 from adapters.voice.tables import dbaliases, subscriber
 from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
 from domain.errors import Unavailable
+from domain.keys import workflow_id
 
 # Lines that we name (``domain.keys.line_name``); a switch may serve others too, which are none of our business.
 _OURS = re.compile(r"d[0-9a-f]{20}")
@@ -27,17 +31,23 @@ _TIMEOUT = 30.0
 
 
 class BookReader:
-    """Reads every ledger of one installation. ``mailbox_url`` is the local stack's inbox; a real relay keeps no copies."""
+    """Reads every ledger of one installation. ``mailbox_url`` is the local stack's inbox; a real relay keeps no copies.
 
-    def __init__(self, settings: Settings, mailbox_url: AnyHttpUrl | str | None = None) -> None:
+    Without ``client`` nobody is asked which onboardings are running.
+    """
+
+    def __init__(self, settings: Settings, mailbox_url: AnyHttpUrl | str | None = None, client: Client | None = None) -> None:
         self._settings = settings
         self._mailbox_url = str(mailbox_url).rstrip("/") if mailbox_url else None
+        self._client = client
 
     async def read(self) -> Books:
         """All ledgers at about the same moment. Raises ``Unavailable`` if one of them does not answer."""
-        ours, lines, charges, mailbox = await asyncio.gather(self._ours(), self._switch(), self._gateway(), self._mailbox())
+        ours, lines, charges, mailbox, runs = await asyncio.gather(
+            self._ours(), self._switch(), self._gateway(), self._mailbox(), self._runs()
+        )
         delivered = None if mailbox is None else tuple(self._delivered(mailbox, ours.letters))
-        books: Books = ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered})
+        books: Books = ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered, "runs": runs})
         return books
 
     async def _ours(self) -> Books:
@@ -78,6 +88,17 @@ class BookReader:
             )
             for intent in books["payment_intents"]
         )
+
+    async def _runs(self) -> tuple[str, ...] | None:
+        if self._client is None:
+            return None
+        running = self._client.list_workflows(
+            "WorkflowType = 'onboarding' AND ExecutionStatus = 'Running'", rpc_timeout=timedelta(seconds=_TIMEOUT)
+        )
+        try:
+            return tuple([run.id.removeprefix(workflow_id("")) async for run in running])
+        except RPCError as error:
+            raise Unavailable("Temporal does not say which onboardings are running, so the audit cannot be made.") from error
 
     async def _mailbox(self) -> list[dict[str, Any]] | None:
         """Everything in the mailbox; ``None`` if it is not complete any more, because somebody has emptied it."""

@@ -119,3 +119,5 @@ class Books(Value):
     lines: tuple[LineBook, ...] = ()
     charges: tuple[ChargeBook, ...] | None = None
     mailbox: tuple[DeliveredBook, ...] | None = None
+    runs: tuple[str, ...] | None = None
+    """The onboardings that Temporal says are running."""

@@ -1,7 +1,7 @@
 """The audit: do the ledgers of truth agree with each other, and with what was promised?
 
 Nothing here believes a status field of ours alone. Every check compares two ledgers that different systems keep: our rows,
-the gateway's objects, the switch's lines, the letters. The numbers I1 to I15 are the invariants that a check guards.
+the gateway's objects, the switch's lines, the letters, Temporal's runs. The numbers I1 to I15 are the invariants that a check guards.
 """
 
 import asyncio
@@ -226,6 +226,14 @@ def _released(ledgers: _Ledgers) -> Iterator[Found]:
             yield order.id, f"The order is active and its account is {order.account_status or 'missing'}."
 
 
+def _runs(ledgers: _Ledgers) -> Iterator[Found]:
+    running = set(ledgers.books.runs or ())
+    for order in ledgers.books.orders:
+        if not order.state.is_final and order.id not in running:
+            said = f"The order is {order.state}, and nothing works on it any more: its run was terminated or lost."
+            yield order.id, f"{said} Reset the run, then cancel the order if it was to end."
+
+
 def _lines_of_orders(ledgers: _Ledgers) -> Iterator[Found]:
     present: dict[str, list[LineBook]] = defaultdict(list)
     for line in ledgers.books.lines:
@@ -325,6 +333,13 @@ _CHECKS = (
         "Active orders have their numbers, and no number is an orphan (I4)",
         _numbers_of_orders,
         lambda b: len(b.numbers),
+    ),
+    _Check(
+        "runs",
+        "Every order that is not finished is being worked on (I9, I10)",
+        _runs,
+        lambda b: len(b.orders),
+        lambda b: b.runs is not None,
     ),
     _Check("released", "Nothing is held for what is finished (I4, I5)", _released, lambda b: len(b.orders)),
     _Check(

@@ -21,15 +21,20 @@ def audit(
     ] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Compare the ledgers of truth: database, card gateway, switch, mailbox. Status 1 on any finding.
+    """Compare the ledgers of truth: database, card gateway, switch, mailbox, Temporal. Status 1 on any finding.
 
     Reads only, and may be run while customers are being onboarded.
     """
     from adapters.books import BookReader
+    from adapters.temporal import connect
 
     settings = installation()
-    books = BookReader(settings, os.environ.get("DIALTONE_INBOX_URL"))
-    report = asyncio.run(audit_installation(books, timedelta(seconds=letters_after)))
+
+    async def run() -> AuditReport:
+        books = BookReader(settings, os.environ.get("DIALTONE_INBOX_URL"), await connect(settings, patience=()))
+        return await audit_installation(books, timedelta(seconds=letters_after))
+
+    report = asyncio.run(run())
     if as_json:
         output.print_json(report.model_dump(mode="json"))
     else:

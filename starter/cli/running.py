@@ -130,7 +130,7 @@ def demo(
         output.print_json(report.as_dict())
     else:
         print_report(report)
-        output.print_lines(["", "Audit of the ledgers of truth: database, card gateway, switch, mailbox", ""])
+        output.print_lines(["", "Audit of the ledgers of truth: database, card gateway, switch, mailbox, Temporal", ""])
         if report.audit is not None:
             print_audit(report.audit)
         output.say(f"{report.seconds:.0f} s in all.")

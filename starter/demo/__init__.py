@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.table import Table
+from temporalio.client import Client
 
 from adapters.books import BookReader
 from domain.errors import DialtoneError
@@ -112,7 +113,8 @@ async def _play(stack: Stack, examples: Path, show: Show) -> tuple[tuple[Ending,
                 watching.cancel()
         endings = tuple(task.result() for task in playing)
         await _letters_are_out(endings, mailbox, examples)
-    audit = await audit_installation(BookReader(stack.settings, stack.urls["inbox"]), timedelta(0))
+    client = await Client.connect(stack.environment["TEMPORAL_ADDRESS"])
+    audit = await audit_installation(BookReader(stack.settings, stack.urls["inbox"], client), timedelta(0))
     return endings, audit
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from temporalio.client import Client
 
 from adapters.books import BookReader
 from starter.audit import AuditReport, audit_installation
@@ -72,7 +73,8 @@ class Town:
             (await http.post(self.stack.urls[part] + path, json=fault)).raise_for_status()
 
     async def audit(self) -> AuditReport:
-        books = BookReader(self.stack.settings, self.stack.urls["inbox"])
+        client = await Client.connect(self.stack.environment["TEMPORAL_ADDRESS"])
+        books = BookReader(self.stack.settings, self.stack.urls["inbox"], client)
         return await audit_installation(books, timedelta(seconds=10))
 
 

@@ -81,6 +81,7 @@ def right_books() -> Books:
         charges=(a_charge("card"), a_charge("expired", captured_minor=0)),
         letters=tuple(LetterBook(key=f"{order}:{kind}", onboarding_id=order, kind=kind) for order, kind in letters),
         mailbox=tuple(DeliveredBook(message_id=f"<{order}>", onboarding_id=order) for order, _ in letters),
+        runs=("waiting",),
     )
 
 
@@ -227,6 +228,7 @@ VIOLATIONS = {
         "<odd>",
         lambda b: with_more(b, "mailbox", DeliveredBook(message_id="<odd>", onboarding_id=None)),
     ),
+    "a run that somebody terminated": ("runs", "waiting", lambda b: with_only(b, "runs")),
     "a letter that was not delivered": ("mailbox", "card", lambda b: with_only(b, "mailbox", *(b.mailbox or ())[1:])),
 }
 
@@ -246,6 +248,7 @@ def test_every_check_has_a_violation_that_it_finds() -> None:
 
 def test_an_order_in_the_making_may_have_lines_numbers_and_an_authorised_card() -> None:
     books = changed_order(right_books(), "card", state=State.PROVISIONING, account_status="pending")
+    books = with_more(books, "runs", "card")
     books = with_only(books, "charges", a_charge("card", captured_minor=0, authorised_minor=6000))
     books = with_only(books, "letters", *books.letters[1:])
     assert audit(books).findings == ()
@@ -259,8 +262,8 @@ def test_a_letter_has_time_to_go_out() -> None:
 
 
 def test_a_ledger_that_is_not_there_is_left_out_by_name() -> None:
-    books = right_books().model_copy(update={"charges": None, "mailbox": None})
-    assert audit(books).left_out == ("one-charge", "money-in-money-owed", "nothing-authorised", "mailbox")
+    books = right_books().model_copy(update={"charges": None, "mailbox": None, "runs": None})
+    assert audit(books).left_out == ("one-charge", "money-in-money-owed", "nothing-authorised", "runs", "mailbox")
 
 
 class Ledgers:
