@@ -62,13 +62,18 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             await part.close()
 
 
-def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], **options: Any) -> Worker:
-    """A worker for onboardings, sandbox on.
+def sandbox() -> SandboxedWorkflowRunner:
+    """Where workflows run, and stored histories are replayed.
 
     Our pure packages are passed through the sandbox: everything else that a workflow module imports is loaded again for
     every run, which costs more than the run.
     """
     restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "workflows")
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], **options: Any) -> Worker:
+    """A worker for onboardings, sandbox on."""
     # Onboardings wait for weeks, so a run moves on to the newest version instead of keeping old workers alive for it.
     deployment = WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id),
@@ -80,7 +85,7 @@ def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Call
         task_queue=settings.task_queue,
         workflows=[OnboardingWorkflow],
         activities=methods,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=sandbox(),
         deployment_config=deployment if settings.build_id else None,
         graceful_shutdown_timeout=GRACE,
         **options,
