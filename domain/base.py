@@ -11,4 +11,5 @@ class Value(BaseModel):
     use strict subclasses instead.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # What did not fit is left out of error messages: they end in logs and histories.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)

@@ -37,7 +37,7 @@ class Decisions:
     """The decisions taken so far, and the handlers that take them.
 
     Everything is set up before the first handler can run (``@workflow.init`` of the subclass), and a decision is never
-    cleared after it was asked for: an early answer is as good as a late one.
+    cleared after it was asked for. One that nobody has asked for yet is refused: whoever decides must have seen what.
     """
 
     def __init__(self, onboarding: OnboardingInput, saga: Saga) -> None:
@@ -73,6 +73,10 @@ class Decisions:
             outcome=journal.outcome,
         )
 
+    def _answer(self) -> OnboardingStatus:
+        """What an accepted update answers: without the numbers, which may be thousands, and every answer stays in the history."""
+        return self._status().model_copy(update={"numbers": ()})
+
     @workflow.query(name="state", description="Where the onboarding stands, what it waits for, and until when")
     def query_state(self) -> OnboardingStatus:
         return self._status()
@@ -82,7 +86,7 @@ class Decisions:
     @workflow.update(name="approve", description="An approver lets the order go on")
     def approve(self, decision: Decision) -> OnboardingStatus:
         self._approve(decision)
-        return self._status()
+        return self._answer()
 
     @approve.validator
     def _may_approve(self, decision: Decision) -> None:
@@ -95,7 +99,7 @@ class Decisions:
     @workflow.update(name="reject", description="An approver refuses the order")
     def reject(self, decision: Decision) -> OnboardingStatus:
         self._reject(decision)
-        return self._status()
+        return self._answer()
 
     @reject.validator
     def _may_reject(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -108,7 +112,7 @@ class Decisions:
     @workflow.update(name="activate", description="The customer pressed the button behind the link and accepted the terms")
     def activate(self, activation: Activation) -> OnboardingStatus:
         self._activate(activation)
-        return self._status()
+        return self._answer()
 
     @activate.validator
     def _may_activate(self, activation: Activation) -> None:
@@ -122,7 +126,7 @@ class Decisions:
     def resend_activation(self, decision: Decision) -> OnboardingStatus:
         self._journal.generation += 1
         self._journal.note("activation_resent", decision.actor, **_reason(decision))
-        return self._status()
+        return self._answer()
 
     @resend_activation.validator
     def _may_resend(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -140,7 +144,7 @@ class Decisions:
         self._card = card
         self._card_sessions.add(card.session)
         self._journal.note("card_presented", "customer")
-        return self._status()
+        return self._answer()
 
     @pay.validator
     def _may_pay(self, card: CardPresented) -> None:
@@ -157,11 +161,13 @@ class Decisions:
         self._correction = correction
         self._corrections += 1
         self._journal.note("corrected", correction.actor, **_reason(correction))
-        return self._status()
+        return self._answer()
 
     @correct.validator
     def _may_correct(self, correction: Correction) -> None:
         self._expect_any({State.HELD, State.AWAITING_ACTIVATION}, "correct")
+        if self._journal.state is State.HELD:
+            self._expect_no_verdict()
         if correction.email is None:
             _refuse("nothing_to_correct", "Say what to correct: the contact's e-mail address.")
         if self._correction:
@@ -174,7 +180,7 @@ class Decisions:
     def retry(self, decision: Decision) -> OnboardingStatus:
         self._verdict = "retry"
         self._journal.note("retry_requested", decision.actor, **_reason(decision))
-        return self._status()
+        return self._answer()
 
     @retry.validator
     def _may_retry(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -185,7 +191,7 @@ class Decisions:
     def give_up(self, decision: Decision) -> OnboardingStatus:
         self._verdict = "give_up"
         self._journal.note("given_up", decision.actor, **_reason(decision))
-        return self._status()
+        return self._answer()
 
     @give_up.validator
     def _may_give_up(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -197,7 +203,7 @@ class Decisions:
         event = "undo_resolved" if resolution.resolved else "undo_retried"
         self._journal.note(event, resolution.actor, undo=resolution.undo, reason=resolution.reason)
         self._saga.resolve(resolution.undo, resolved=resolution.resolved)
-        return self._status()
+        return self._answer()
 
     @resolve_undo.validator
     def _may_resolve(self, resolution: UndoResolution) -> None:
@@ -207,7 +213,7 @@ class Decisions:
     @workflow.update(name="cancel", description="Cancel the order: everything is undone")
     def cancel(self, decision: Decision) -> OnboardingStatus:
         self._cancel(decision)
-        return self._status()
+        return self._answer()
 
     @cancel.validator
     def _may_cancel(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature

@@ -4,9 +4,12 @@ Entries are written with the next step that touches our database, in the same tr
 costs no step of its own and cannot disagree with the effects.
 """
 
+from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 
 from domain.onboarding import TRANSITIONS, Entry, Outcome, Progress, State
 from workflows import options
@@ -21,7 +24,7 @@ class Journal:
     def __init__(self, onboarding_id: str) -> None:
         self._onboarding_id = onboarding_id
         self._version = 0
-        self._count = 0
+        self._counts: Counter[str] = Counter()
         self._unwritten: list[Entry] = []
         self.state = State.OPENING
         self.waits_for: str | None = None
@@ -30,12 +33,18 @@ class Journal:
         self.attention: str | None = None
         self.outcome: Outcome | None = None
 
-    def enter(self, state: State, waits_for: str | None = None, deadline: datetime | None = None) -> None:
+    def enter(
+        self, state: State, waits_for: str | None = None, deadline: datetime | None = None, attention: str | None = None
+    ) -> None:
         """Move to a state; ``AssertionError`` for a move that the table does not have, which blocks the task as a bug."""
         assert state in TRANSITIONS[self.state], f"{self.state} does not lead to {state}"
         self.state, self.waits_for, self.deadline = state, waits_for, deadline
         if state not in _UNLISTED:
-            workflow.upsert_search_attributes([options.ONBOARDING_STATE.value_set(state.value)])
+            shown: list[SearchAttributeUpdate[Any]] = [options.ONBOARDING_STATE.value_set(state.value)]
+            if attention != self.attention:
+                shown.append(options.NEEDS_ATTENTION.value_set(attention is not None))
+            workflow.upsert_search_attributes(shown)
+        self.attention = attention
         self._describe()
 
     def wait_for(self, waits_for: str | None, deadline: datetime | None = None) -> None:
@@ -53,14 +62,16 @@ class Journal:
 
     def note(self, event: str, actor: str = "system", **detail: str) -> Entry:
         """Add an entry."""
-        self._count += 1
-        entry = Entry(key=f"{self._count}:{event}", at=workflow.now(), event=event, actor=actor, detail=detail)
+        # Counted per event: a task that is run again tells the same story under the same keys, even if it hears of more.
+        self._counts[event] += 1
+        entry = Entry(key=f"{event}:{self._counts[event]}", at=workflow.now(), event=event, actor=actor, detail=detail)
         self._unwritten.append(entry)
         return entry
 
     def progress(self) -> Progress:
         """What the next step writes. The entries count as written only when ``written`` is called with it."""
-        self._version += 1
+        # The time of the task, and not a mere count: what a forgotten task has written is older than what its repetition writes.
+        self._version = max(self._version + 1, workflow.time_ns() // 1_000)
         return Progress(
             onboarding_id=self._onboarding_id,
             version=self._version,

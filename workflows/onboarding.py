@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
 
 from workflows import options
 from workflows.process import Leaving, begin, failure_code
-from workflows.reversal import BROKEN, STOPPED, Reversible, is_refusal
+from workflows.reversal import BROKEN, STOPPED, WITHDRAW, Reversible, is_refusal
 from workflows.saga import ends_workflow, undisturbed
 
 
@@ -77,17 +77,17 @@ class OnboardingWorkflow(Reversible):
     def _register_undos_of_our_own_steps(self) -> None:
         # Steps inside our database are local activities, and a failed workflow task forgets local activities that have run.
         # So the undos of all of them are registered before the first begins, and undo by key whatever history remembers.
-        after = frozenset({"withdraw"})
-        self._add_undo("close_account", RecordActivities.close_account, self._undo(Step.OPEN_ACCOUNT), needs=after)
+        self._add_undo("close_account", RecordActivities.close_account, self._undo(Step.OPEN_ACCOUNT))
         lines = frozenset(f"remove_line:{position}" for position in range(len(self._onboarding.order.services)))
         # A number that still rings the old line must not be given to somebody else.
         release = self._undo(Step.RESERVE_NUMBERS)
-        self._add_undo("release_numbers", NumberActivities.release_numbers, release, needs=after | lines)
+        self._add_undo("release_numbers", NumberActivities.release_numbers, release, needs=lines)
         if self._means_kind.is_ledger:
             payer = self._account if self._means_kind is MeansKind.OWN_ACCOUNT else self._onboarding.tenant_id
             self._payment = self._payment_by(PaymentMeans(kind=self._means_kind, reference=payer))
             released = PaymentRelease(payment=self._payment)
-            self._add_undo("release_payment:1", LedgerActivities.release_on_ledger, released, needs=after)
+            self._add_undo("release_payment:1", LedgerActivities.release_on_ledger, released)
+        self._add_undo(WITHDRAW, RecordActivities.withdraw, self._undo(Step.GO_LIVE))
 
     async def _open_account(self) -> None:
         self._journal.note("order_received", self._onboarding.requested_by)
@@ -143,7 +143,12 @@ class OnboardingWorkflow(Reversible):
         while not self._activation:
             generation = self._journal.generation
             await self._record()
-            await self._send_activation_link()
+            if not await self._send_activation_link():
+                # The customer has had no link that works: the time to use one begins now.
+                began = workflow.now()
+                deadline = began + schedule.activation_window
+                self._journal.wait_for("customer", deadline)
+                continue
             answered = await self._wait(
                 lambda: bool(self._activation or self._correction or self._journal.generation != generation),  # noqa: B023
                 deadline,
@@ -157,19 +162,21 @@ class OnboardingWorkflow(Reversible):
                 self._journal.generation += 1
         self._terms = self._activation.terms
 
-    async def _send_activation_link(self) -> None:
-        """Send the link; an address that the relay refuses holds the onboarding until somebody corrects it."""
-        while not self._activation:
-            letter = self._letter(MailKind.ACTIVATION)
-            try:
-                await self._step(MailActivities.send_mail, letter, options.MAIL, "activation link")
-            except FailureError as error:
-                deadline = self._journal.deadline
-                await self._hold(failure_code(error), State.AWAITING_ACTIVATION, "customer", deadline)
-                self._journal.generation += 1
+    async def _send_activation_link(self) -> bool:
+        """Send the link. False if the address had to be corrected or looked at first, so that a new link is needed."""
+        letter = self._letter(MailKind.ACTIVATION)
+        try:
+            sending = begin(MailActivities.send_mail, letter, options.MAIL, "activation link")
+            await self._steps(sending, unless=lambda: self._correction is not None)
+        except FailureError as error:
+            if self._correction:
+                await self._apply_correction()
             else:
-                self._link_sent_at = workflow.now()
-                return
+                await self._hold(failure_code(error), State.AWAITING_ACTIVATION, "customer", self._journal.deadline)
+            self._journal.generation += 1
+            return False
+        self._link_sent_at = workflow.now()
+        return True
 
     async def _authorise_payment(self) -> None:
         if self._means_kind.is_ledger:
@@ -228,7 +235,7 @@ class OnboardingWorkflow(Reversible):
         """Authorise the amount on this card; the decline's code if the bank says no."""
         payment = self._payment_by(means)
         name = f"release_payment:{self._payment_attempt}"
-        self._add_undo(name, PaymentActivities.release_payment, PaymentRelease(payment=payment), needs=frozenset({"withdraw"}))
+        self._add_undo(name, PaymentActivities.release_payment, PaymentRelease(payment=payment))
         try:
             authorised: Payment = await self._step(PaymentActivities.authorise_payment, payment, options.MONEY, "authorise")
         except FailureError as error:
@@ -249,7 +256,7 @@ class OnboardingWorkflow(Reversible):
         lines = dict(enumerate(self._lines()))
         for position, line in lines.items():
             removal = LineRemoval(key=line.key, onboarding_id=line.onboarding_id, username=line.username, domain=line.domain)
-            self._add_undo(f"remove_line:{position}", VoiceActivities.remove_line, removal)
+            self._add_undo(f"remove_line:{position}", VoiceActivities.remove_line, removal, batch="lines")
         while lines:
             results = await self._settle(
                 *(
@@ -282,8 +289,6 @@ class OnboardingWorkflow(Reversible):
     async def _capture_payment(self) -> None:
         if self._onboarding.order.services:
             self._journal.note("lines_provisioned", count=str(len(self._onboarding.order.services)))
-        # Registered before the stretch of local steps that ends in going live begins: see the first undos.
-        self._add_undo("withdraw", RecordActivities.withdraw, self._undo(Step.GO_LIVE))
         payment = self._payment
         if payment is None:
             return

@@ -17,17 +17,24 @@ _SETTLED = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 
 RECORDS = LocalActivityConfig(
     start_to_close_timeout=timedelta(seconds=10),
-    schedule_to_close_timeout=timedelta(days=1),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    schedule_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=5
+    ),
     cancellation_type=_SETTLED,
 )
-"""Steps inside our own database: short, idempotent, a third of the cost of an activity. Never for anything that can hang."""
+"""Steps inside our own database: short, idempotent, a third of the cost of an activity. Never for anything that can hang.
 
-CLOSING = LocalActivityConfig(
-    start_to_close_timeout=timedelta(seconds=10),
-    retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=30)),
+Only for moments: a local activity that goes on failing renews its workflow task every few seconds, and a day of that would
+fill the history. What the database does not take within half a minute goes on as ``RECORDS_AT_LENGTH``."""
+
+RECORDS_AT_LENGTH = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(days=1),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+    cancellation_type=_SETTLED,
 )
-"""Writing down what became of an onboarding while it is being undone: as long as it takes."""
+"""The same steps while our database is out of order: retries cost no history."""
 
 MONEY = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
@@ -56,5 +63,9 @@ MAIL = ActivityConfig(
 UNDO = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5)),
+    cancellation_type=_SETTLED,
 )
-"""Undoing: every attempt is bounded, the number of attempts is not."""
+"""Undoing, and writing down what was undone: every attempt is bounded, the number of attempts is not."""
+
+REMIND_OPERATORS = timedelta(days=1)
+"""How often operators are reminded of what only they can move."""

@@ -38,17 +38,21 @@ class Process(Decisions):
     def __init__(self, onboarding: OnboardingInput, saga: Saga) -> None:
         super().__init__(onboarding, saga)
         self._beside_it: set[asyncio.Task[None]] = set()
+        # One writer at a time: a state written beside a step must not overtake the one that the step writes.
+        self._pen = asyncio.Lock()
 
     # Steps
 
-    async def _settle(self, *handles: Handle) -> list[Any]:
+    async def _settle(self, *handles: Handle, unless: Callable[[], bool] = lambda: False) -> list[Any]:
         """Wait until every one of the steps has really ended; results and errors in order.
 
-        A cancellation, ours or Temporal's, asks the running steps to stop, once, and still waits for their end. Steps are
-        cancelled here and nowhere else: two requests in one workflow task end in non-determinism (sdk-python#1813).
+        A cancellation, ours or Temporal's, or ``unless``, asks the running steps to stop, once, and still waits for their end.
+        Steps are cancelled here and nowhere else: two requests in one workflow task end in non-determinism (sdk-python#1813).
         """
         try:
-            await workflow.wait_condition(lambda: self._cancellation is not None or all(handle.done() for handle in handles))
+            await workflow.wait_condition(
+                lambda: self._cancellation is not None or unless() or all(handle.done() for handle in handles)
+            )
         except asyncio.CancelledError:
             if workflow.cancellation_reason() is None:
                 raise  # not a cancellation: the run leaves this worker's cache
@@ -65,9 +69,9 @@ class Process(Decisions):
         if self._cancellation is not None:
             raise Leaving(Outcome(state=State.CANCELLED, code="cancelled", reason=self._cancellation.reason))
 
-    async def _steps(self, *handles: Handle) -> list[Any]:
+    async def _steps(self, *handles: Handle, unless: Callable[[], bool] = lambda: False) -> list[Any]:
         """The results of steps that run at once. Raises the first error when all have ended."""
-        results = await self._settle(*handles)
+        results = await self._settle(*handles, unless=unless)
         self._leave_if_cancelled()
         for result in results:
             if isinstance(result, BaseException):
@@ -83,29 +87,48 @@ class Process(Decisions):
         self, method: Callable[[S, V], Awaitable[R]], make: Callable[[Progress], V], event: str, **detail: str
     ) -> R:
         """One step inside our database, which writes the journal in the same transaction."""
-        entry = self._journal.note(event, **detail)
-        progress = self._journal.progress()
-        handle = workflow.start_local_activity_method(method, make(progress), **options.RECORDS)
-        try:
-            result: R = (await self._steps(handle))[0]
-        except BaseException:
-            self._journal.strike(entry)
-            raise
-        self._journal.written(progress)
-        return result
+        async with self._pen:
+            entry = self._journal.note(event, **detail)
+            progress = self._journal.progress()
+            try:
+                result = await self._own_step(method, make(progress))
+            except BaseException:
+                self._journal.strike(entry)
+                raise
+            self._journal.written(progress)
+            return result
 
     async def _record(self) -> None:
         """Write the journal, when no step is about to do so."""
-        progress = self._journal.progress()
-        handle = workflow.start_local_activity_method(RecordActivities.record_progress, progress, **options.RECORDS)
-        await self._steps(handle)
-        self._journal.written(progress)
+        async with self._pen:
+            progress = self._journal.progress()
+            await self._own_step(RecordActivities.record_progress, progress)
+            self._journal.written(progress)
+
+    async def _own_step(self, method: Callable[[S, V], Awaitable[R]], value: V) -> R:
+        """A step in our database: at once as a local activity, or, where that fails for long, as one that costs no history."""
+        try:
+            result: R = (await self._steps(workflow.start_local_activity_method(method, value, **options.RECORDS)))[0]
+        except FailureError as error:
+            if is_final(error):
+                raise
+            return await self._step(method, value, options.RECORDS_AT_LENGTH, "our database is out of order")
+        return result
 
     async def _record_at_length(self) -> None:
-        """Write the journal, however long it takes: while undoing, nothing else may happen first."""
-        progress = self._journal.progress()
-        await workflow.execute_local_activity_method(RecordActivities.record_progress, progress, **options.CLOSING)
-        self._journal.written(progress)
+        """Write the journal, however long it takes and whatever is cancelled meanwhile."""
+        async with self._pen:
+            progress = self._journal.progress()
+            await self._own_step_at_length(RecordActivities.record_progress, progress)
+            self._journal.written(progress)
+
+    async def _own_step_at_length(self, method: Callable[[S, V], Awaitable[Any]], value: V) -> None:
+        try:
+            await workflow.execute_local_activity_method(method, value, **options.RECORDS)
+        except FailureError as error:
+            if is_final(error):
+                raise
+            await begin(method, value, options.UNDO, "our database is out of order")
 
     # People
 
@@ -184,6 +207,12 @@ def begin(
 def cause_of(error: BaseException) -> BaseException:
     """What made a step fail. An activity's failure comes wrapped, a local activity's does not."""
     return error.cause if isinstance(error, ActivityError) and error.cause else error
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether asking again cannot help: an answer, or something broken for good."""
+    cause = cause_of(error)
+    return isinstance(cause, ApplicationError) and cause.non_retryable
 
 
 def failure_code(error: BaseException) -> str:

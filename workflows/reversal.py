@@ -1,6 +1,6 @@
 """The way back: holding at a step that failed, undoing everything, and saying what became of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from temporalio import workflow
@@ -17,36 +17,45 @@ from workflows.process import Handle, Leaving, Process, R, S, V, begin, cause_of
 from workflows.saga import Saga
 
 STOPPED, BROKEN = "stopped", "broken"
+WITHDRAW = "withdraw"
 
 
 class Reversible(Process):
     """A process that can be held, and that leaves nothing behind when it does not end active."""
 
     def __init__(self, onboarding: OnboardingInput) -> None:
-        super().__init__(onboarding, Saga(onboarding.schedule.undo_attention_after, self._on_stuck, self._on_undone))
+        patience = onboarding.schedule.undo_attention_after
+        super().__init__(onboarding, Saga(patience, options.REMIND_OPERATORS, self._on_stuck, self._on_undone))
         self._account = keys.account_id(onboarding.id)
         self._opened = False
         self._customer_knows = False
         self._holds = 0
+        self._calls = 0
 
     async def _hold(self, code: str, back_to: State, waits_for: str, deadline: datetime | None = None) -> None:
         """Stop at a step that failed for good, until an operator has it tried again or gives up."""
         self._verdict = None
         self._holds += 1
-        until = workflow.now() + self._onboarding.schedule.held_window
-        self._journal.enter(State.HELD, "operator", until)
-        self._journal.call(code)
+        began, window = workflow.now(), self._onboarding.schedule.held_window
+        self._journal.enter(State.HELD, "operator", began + window, attention=code)
         self._journal.note("held", code=code)
         await self._record()
-        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code=code, name=f"held_{self._holds}"))
-        await self._wait(lambda: bool(self._verdict or self._correction), until)
+        name = f"held_{self._holds}"
+        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code=code, name=name))
+        await self._wait(
+            lambda: bool(self._verdict or self._correction),
+            began + window,
+            [began + number * options.REMIND_OPERATORS for number in range(1, max(window.days, 1))],
+            lambda number: self._post(
+                self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code=code, name=f"{name}_reminder_{number}")
+            ),
+        )
         if self._correction:
             await self._apply_correction()
         elif self._verdict == "give_up":
             raise Leaving(Outcome(state=State.FAILED, code="gave_up"))
         elif self._verdict is None:
             raise Leaving(Outcome(state=State.FAILED, code="held_too_long"))
-        self._journal.call(None)
         self._journal.enter(back_to, waits_for, deadline)
         await self._record()
 
@@ -65,13 +74,9 @@ class Reversible(Process):
         outcome = outcome_of(error)
         self._journal.enter(State.COMPENSATING, "undo")
         self._journal.note("compensating", code=outcome.code or outcome.state)
-        if not self._opened:
-            register = RecordActivities.register_onboarding
-            opening = self._opening(self._journal.progress())
-            await workflow.execute_local_activity_method(register, opening, **options.CLOSING)
-        await self._record_at_length()
+        # Beside it: undoing does not wait for our records.
+        self._beside(self._record_compensating())
         await self._saga.undo_all()
-        self._journal.call(None)
         self._journal.outcome = outcome
         self._journal.enter(outcome.state)
         self._journal.note(outcome.state, code=outcome.code or outcome.state)
@@ -81,16 +86,30 @@ class Reversible(Process):
         await self._all_said()
         return outcome
 
-    def _on_stuck(self, name: str) -> None:
-        self._journal.call(f"undo_stuck:{name}")
-        self._journal.note("undo_stuck", undo=name)
-        self._beside(self._record_at_length())
-        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code="undo_stuck", name=f"undo_stuck:{name}"))
+    async def _record_compensating(self) -> None:
+        if not self._opened:
+            async with self._pen:
+                opening = self._opening(self._journal.progress())
+                await self._own_step_at_length(RecordActivities.register_onboarding, opening)
+        await self._record_at_length()
+
+    def _on_stuck(self, names: Sequence[str]) -> None:
+        self._calls += 1
+        for name in names:
+            self._journal.note("undo_stuck", undo=name)
+        self._show_what_is_stuck()
+        name = f"undo_stuck_{self._calls}"
+        self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code="undo_stuck", name=name))
 
     def _on_undone(self, name: str) -> None:
         self._journal.note("undone", undo=name)
-        if not self._saga.stuck:
-            self._journal.call(None)
+        if self._calls:
+            self._show_what_is_stuck()
+
+    def _show_what_is_stuck(self) -> None:
+        stuck = self._saga.stuck
+        self._journal.call(f"undo_stuck:{stuck[0]}" if stuck else None)
+        self._beside(self._record_at_length())
 
     # Words
 
@@ -114,12 +133,18 @@ class Reversible(Process):
         )
 
     def _add_undo(
-        self, name: str, method: Callable[[S, V], Awaitable[R]], value: V, needs: frozenset[str] = frozenset()
+        self,
+        name: str,
+        method: Callable[[S, V], Awaitable[R]],
+        value: V,
+        needs: frozenset[str] = frozenset(),
+        batch: str | None = None,
     ) -> None:
         def start() -> Handle:
             return begin(method, value, options.UNDO, f"undo: {name}")
 
-        self._saga.add(name, start, needs)
+        # What went live is withdrawn before anything under it is taken away.
+        self._saga.add(name, start, needs | ({WITHDRAW} - {name}), batch)
 
 
 def is_refusal(error: BaseException) -> bool:

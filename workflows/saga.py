@@ -44,38 +44,53 @@ class _Undo:
     name: str
     start: Callable[[], "workflow.ActivityHandle[Any]"]
     needs: frozenset[str]
+    batch: str
     handle: "workflow.ActivityHandle[Any] | None" = None
     stuck: bool = False
-    again: bool = False
+    attended: bool = False
     resolved: bool = False
 
     @property
     def ended(self) -> bool:
-        return self.resolved or (self.handle is not None and self.handle.done())
+        return self.handle is not None and self.handle.done()
 
     @property
     def done(self) -> bool:
-        return self.resolved or (
-            self.handle is not None and self.handle.done() and not self.handle.cancelled() and self.handle.exception() is None
-        )
+        handle = self.handle
+        succeeded = handle is not None and handle.done() and not handle.cancelled() and handle.exception() is None
+        return self.resolved or succeeded
 
 
 class Saga:
     """The undos of one run.
 
-    ``patience`` is how long an undo may keep failing before ``stuck`` is called with its name; ``undone`` is called with
-    the name of each that succeeded. Both must not block.
+    ``patience`` is how long an undo may keep failing before ``stuck`` is called with the names, and called again every
+    ``remind`` while nobody has acted; ``undone`` is called with the name of each that is done. Both must not block.
     """
 
-    def __init__(self, patience: timedelta, stuck: Callable[[str], None], undone: Callable[[str], None]) -> None:
+    def __init__(
+        self, patience: timedelta, remind: timedelta, stuck: Callable[[Sequence[str]], None], undone: Callable[[str], None]
+    ) -> None:
         self._undos: list[_Undo] = []
         self._patience = patience
+        self._remind = remind
         self._report_stuck = stuck
         self._report_undone = undone
+        self._attending: list[asyncio.Task[None]] = []
 
-    def add(self, name: str, start: Callable[[], "workflow.ActivityHandle[Any]"], needs: frozenset[str] = frozenset()) -> None:
-        """Register an undo. ``needs`` names undos that must have succeeded first, where they are registered at all."""
-        self._undos.append(_Undo(name, start, needs))
+    def add(
+        self,
+        name: str,
+        start: Callable[[], "workflow.ActivityHandle[Any]"],
+        needs: frozenset[str] = frozenset(),
+        batch: str | None = None,
+    ) -> None:
+        """Register an undo.
+
+        ``needs`` names undos that must be done first, wherever they are registered. Undos of one ``batch`` are equals: they
+        run at once.
+        """
+        self._undos.append(_Undo(name, start, needs, batch or name))
 
     def close(self) -> None:
         """The point of no return: from here only forward."""
@@ -83,39 +98,65 @@ class Saga:
 
     @property
     def stuck(self) -> tuple[str, ...]:
-        return tuple(undo.name for undo in self._undos if undo.stuck and not undo.done)
+        """What a person must look at, and is not looking at already."""
+        return tuple(undo.name for undo in self._undos if undo.stuck and not undo.done and not undo.attended)
 
     def resolve(self, name: str, *, resolved: bool) -> None:
         """A person has dealt with a stuck undo by hand (``resolved``), or wants it tried again now."""
         for undo in self._undos:
-            if undo.name == name and undo.stuck:
-                undo.resolved, undo.again = resolved, not resolved
+            if undo.name == name and name in self.stuck:
+                undo.attended = True
+                self._attending.append(asyncio.create_task(self._attend(undo, resolved=resolved)))
 
     async def undo_all(self) -> None:
         """Return when everything is undone. Runs once; must itself be protected from cancellation by ``undisturbed``."""
         pending = self._undos[::-1]
         while pending:
-            blocked_by = {undo.name for undo in pending}
-            undo = next((undo for undo in pending if not undo.stuck and not undo.needs & blocked_by), None)
-            if undo is None:
-                await workflow.wait_condition(lambda: any(undo.stuck and (undo.done or undo.again) for undo in pending))
-                for waiting in pending:
-                    if waiting.handle and not waiting.handle.done() and (waiting.again or waiting.resolved):
-                        waiting.handle.cancel()
-                    if waiting.again:
-                        waiting.handle, waiting.stuck, waiting.again = None, False, False
+            first = next((undo for undo in pending if _ready(undo, pending)), None)
+            if first is None:
+                await self._wait_for_somebody(pending)
             else:
-                await self._try(undo)
+                await self._try([undo for undo in pending if undo.batch == first.batch and _ready(undo, pending)])
             for finished in [undo for undo in pending if undo.done]:
                 pending.remove(finished)
                 self._report_undone(finished.name)
 
-    async def _try(self, undo: _Undo) -> None:
-        undo.handle = undo.handle or undo.start()
+    async def _try(self, undos: Sequence[_Undo]) -> None:
+        for undo in undos:
+            undo.handle = undo.handle or undo.start()
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: undo.ended, timeout=self._patience, timeout_summary=f"{undo.name}: a person is called after this"
+                lambda: all(undo.ended for undo in undos),
+                timeout=self._patience,
+                timeout_summary=f"undoing {undos[0].batch}: a person is called after this",
             )
-        if not undo.done:
+        failing = [undo for undo in undos if not undo.done]
+        for undo in failing:
             undo.stuck = True
-            self._report_stuck(undo.name)
+        if failing:
+            self._report_stuck([undo.name for undo in failing])
+
+    async def _wait_for_somebody(self, pending: Sequence[_Undo]) -> None:
+        """Everything left is stuck or needs what is: until the outside recovers or a person has acted."""
+        try:
+            await workflow.wait_condition(
+                lambda: any(undo.done for undo in pending), timeout=self._remind, timeout_summary="stuck: reminder"
+            )
+        except TimeoutError:
+            if self.stuck:
+                self._report_stuck(self.stuck)
+
+    async def _attend(self, undo: _Undo, *, resolved: bool) -> None:
+        # Not before the running attempt has ended: what a person has done by hand must not be done by the machine as well.
+        if undo.handle is not None:
+            undo.handle.cancel()
+            await ended([undo.handle])
+        if resolved or undo.done:
+            undo.resolved = True
+            return
+        undo.handle, undo.attended = None, False
+        await self._try([undo])
+
+
+def _ready(undo: _Undo, pending: Sequence[_Undo]) -> bool:
+    return not undo.stuck and not any(other.name in undo.needs for other in pending)

@@ -146,7 +146,7 @@ onboardings = Table(
     Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
     # No foreign key: an onboarding whose name was taken has no account.
     Column("account_id", Id, nullable=False),
-    Column("version", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("state", Word, nullable=False),
     Column("waits_for", String(64)),
     Column("deadline", UtcDateTime),
