@@ -15,7 +15,6 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
@@ -27,6 +26,7 @@ from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
 from adapters.payments.stripe import StripeGateway
+from adapters.sandbox import sandbox
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
@@ -62,18 +62,22 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             await part.close()
 
 
-def sandbox() -> SandboxedWorkflowRunner:
+def sandbox(*, strict: bool = False) -> SandboxedWorkflowRunner:
     """Where workflows run, and stored histories are replayed.
 
-    Our pure packages are passed through the sandbox: everything else that a workflow module imports is loaded again for
-    every run, which costs more than the run.
+    What a workflow imports and is not passed through is loaded again for every run. ``strict`` passes through only what is
+    pure (``domain``, ``activities``), so that clocks, chance and the outside are refused to our workflow code: so the tests
+    run it. In production the workflow modules that passed them are passed through too, which halves what a run costs
+    (docs/scaling.md).
     """
-    restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "activities", "workflows")
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+    trusted = ("domain", "activities") if strict else ("domain", "activities", "workflows")
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*trusted))
 
 
-def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], **options: Any) -> Worker:
-    """A worker for onboardings, sandbox on."""
+def onboarding_worker(
+    client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], *, strict: bool = False, **options: Any
+) -> Worker:
+    """A worker for onboardings; ``strict`` is for ``sandbox``, other options are the SDK's."""
     # Onboardings wait for weeks, so a run moves on to the newest version instead of keeping old workers alive for it.
     deployment = WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id),
@@ -85,7 +89,7 @@ def onboarding_worker(client: Client, settings: Settings, methods: Sequence[Call
         task_queue=settings.task_queue,
         workflows=[OnboardingWorkflow],
         activities=methods,
-        workflow_runner=sandbox(),
+        workflow_runner=sandbox(strict=strict),
         deployment_config=deployment if settings.build_id else None,
         graceful_shutdown_timeout=GRACE,
         **options,

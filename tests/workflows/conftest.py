@@ -70,7 +70,7 @@ async def client(temporal_server: RunningTemporal) -> Client:
 @pytest.fixture
 def start_worker(client: Client, world: World) -> Callable[..., Worker]:
     def start(task_queue: str, **options: Any) -> Worker:
-        return onboarding_worker(client, Settings(task_queue=task_queue), world.activities(), **options)
+        return onboarding_worker(client, Settings(task_queue=task_queue), world.activities(), strict=True, **options)
 
     return start
 
