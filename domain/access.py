@@ -29,10 +29,14 @@ _RIGHTS = {
 
 
 class Principal(Value):
-    """An authenticated caller. ``id`` is recorded as the actor of what it does."""
+    """An authenticated caller. ``id`` is recorded as the actor of what it does.
+
+    ``person`` is whoever acts with the key, the same for every key of theirs: nobody approves what they ordered themselves.
+    """
 
     id: str
     name: str
+    person: str
     tenant_id: str | None
     role: Role
 
@@ -46,8 +50,8 @@ class Identities(Protocol):
     async def authenticate(self, api_key: str) -> Principal | None:
         """The key's owner, or ``None`` for an unknown, malformed or revoked key."""
 
-    async def issue(self, name: str, tenant_id: str | None, role: Role) -> tuple[Principal, str]:
-        """A new key, in clear for this once."""
+    async def issue(self, name: str, tenant_id: str | None, role: Role, person: str | None = None) -> tuple[Principal, str]:
+        """A new key, in clear for this once. ``person`` is the name itself if unset; case and spaces make no difference in it."""
 
     async def revoke(self, principal_id: str) -> None:
         """The key stops working at once. Raises ``NotFound``."""

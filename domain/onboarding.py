@@ -92,6 +92,7 @@ class OnboardingInput(Value):
     """Everything the workflow needs, decided before it starts: the order, its price, its deadlines.
 
     ``fingerprint`` is a digest of the request body: a repeated ``Idempotency-Key`` with another body is recognised by it.
+    ``requested_by`` is the principal's id, for the record; ``requested_person`` is whose key that is.
     """
 
     id: str
@@ -105,6 +106,7 @@ class OnboardingInput(Value):
     approval_reasons: tuple[str, ...] = ()
     terms: TermsAcceptance | None = None
     schedule: Schedule = Schedule()
+    requested_person: str | None = None
 
 
 class Outcome(Value):
@@ -162,10 +164,12 @@ class OnboardingStatus(Value):
 
 
 class Decision(Value):
-    """Somebody decides: approve, reject, cancel, retry, give up, resend. ``actor`` is the authenticated principal."""
+    """Somebody decides: approve, reject, cancel, retry, give up, resend. ``actor`` is the authenticated principal, ``person``
+    whose key that is."""
 
     actor: str
     reason: str | None = None
+    person: str | None = None
 
 
 class Activation(Value):

@@ -110,6 +110,7 @@ class Onboardings:
             tenant_id=tenant.id,
             sip_domain=tenant.sip_domain,
             requested_by=principal.id,
+            requested_person=principal.person,
             submitted_at=now,
             fingerprint=fingerprint,
             order=order,

@@ -37,9 +37,10 @@ class _Range(Value):
 
 
 class _Key(Value):
-    """An API key to issue; without a white label it is the platform's."""
+    """An API key to issue; without a white label it is the platform's, without a person its name is one."""
 
     name: str
+    person: str | None = None
     role: Role
     white_label: str | None = None
 
@@ -84,7 +85,7 @@ async def _working_key(database: Database, wanted: _Key, known: str | None) -> s
     if known is not None and await database.identities.authenticate(known) is not None:
         return known
     tenant_id = (await database.catalogue.tenant(wanted.white_label)).id if wanted.white_label else None
-    _, api_key = await database.identities.issue(wanted.name, tenant_id, wanted.role)
+    _, api_key = await database.identities.issue(wanted.name, tenant_id, wanted.role, wanted.person)
     return api_key
 
 

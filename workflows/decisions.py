@@ -91,7 +91,10 @@ class Decisions:
     @approve.validator
     def _may_approve(self, decision: Decision) -> None:
         self._expect(State.AWAITING_APPROVAL, "approve")
-        if decision.actor == self._onboarding.requested_by:
+        order = self._onboarding
+        # One person may have several keys. A person who is not known is nobody in particular.
+        same_person = decision.person is not None and decision.person == order.requested_person
+        if decision.actor == order.requested_by or same_person:
             _refuse("approver_is_requester", "Whoever placed an order cannot approve it. Ask another approver.")
         if self._approval or self._rejection:
             _refuse("already_decided", "This order has been decided already. Look at its timeline.")

@@ -12,6 +12,7 @@ from adapters.database.statements import now
 from adapters.database.tables import api_keys
 from adapters.transactions import Transactions
 from domain.access import Principal, Role
+from domain.customer import name_key
 from domain.errors import NotFound
 
 _PREFIX = "dt_"
@@ -34,10 +35,17 @@ class ApiKeys:
         row = await self._transactions.read(lambda connection: connection.execute(_FIND, {"hash": _hash(api_key)}).first())
         return _principal(row) if row else None
 
-    async def issue(self, name: str, tenant_id: str | None, role: Role) -> tuple[Principal, str]:
+    async def issue(self, name: str, tenant_id: str | None, role: Role, person: str | None = None) -> tuple[Principal, str]:
         body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
         api_key = f"{_PREFIX}{body}{_checksum(body)}"
-        principal = Principal(id=f"key-{secrets.token_hex(6)}", name=name, tenant_id=tenant_id, role=role)
+        principal = Principal(
+            id=f"key-{secrets.token_hex(6)}",
+            name=name,
+            # As it is compared: "Ada" and "ada " are one person.
+            person=name_key(person or name),
+            tenant_id=tenant_id,
+            role=role,
+        )
         row = principal.model_dump() | {"sha256": _hash(api_key), "created_at": now()}
 
         def work(connection: Connection) -> None:
@@ -64,7 +72,7 @@ class ApiKeys:
 
 
 def _principal(row: Row[Any]) -> Principal:
-    return Principal(id=row.id, name=row.name, tenant_id=row.tenant_id, role=Role(row.role))
+    return Principal(id=row.id, name=row.name, person=row.person, tenant_id=row.tenant_id, role=Role(row.role))
 
 
 def _well_formed(api_key: str) -> bool:

@@ -267,6 +267,7 @@ api_keys = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", String(200), nullable=False),
+    Column("person", String(200), nullable=False),
     Column("tenant_id", Id, ForeignKey("accounts.id"), index=True),
     Column("role", Word, nullable=False),
     Column("sha256", String(64), nullable=False, unique=True),

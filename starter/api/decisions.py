@@ -27,7 +27,7 @@ Why = Annotated[Reason | None, Body()]
 async def _decide(
     services: Services, principal: Principal, view: OnboardingView, update: str, body: Reason | RejectBody | None
 ) -> OnboardingStatus:
-    decision = Decision(actor=principal.id, reason=body.reason if body else None)
+    decision = Decision(actor=principal.id, person=principal.person, reason=body.reason if body else None)
     return await services.onboardings.steer(view.id, update, decision)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domain.access import Role
+from domain.customer import name_key
 from starter.cli import output
 from starter.cli.api import CommandFailed
 from starter.cli.local import on_database
@@ -15,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys: issue, revoke, list. Wor
 if TYPE_CHECKING:
     from adapters.database import Database
 
-WhiteLabel = Annotated[str | None, typer.Option(help="Slug or id of the white label; a key of the platform if left out")]
+WhiteLabel = Annotated[str | None, typer.Option(help="Slug or id of the white label")]
 
 
 async def _tenant_id(database: "Database", white_label: str | None) -> str | None:
@@ -25,19 +26,31 @@ async def _tenant_id(database: "Database", white_label: str | None) -> str | Non
 @app.command()
 def issue(
     name: Annotated[str, typer.Argument(help="Whose key it is; a person or a system")],
-    role: Annotated[Role, typer.Option(help="What it may do")] = Role.ADMIN,
+    role: Annotated[Role, typer.Option(help="What it may do")],
+    person: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EMAIL_OR_NAME",
+            help="Who acts with it, the same for all keys of one person: nobody approves their own order. The name if left out",
+        ),
+    ] = None,
     white_label: WhiteLabel = None,
+    platform: Annotated[bool, typer.Option("--platform", help="For every white label, instead of one")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Issue a key. It is printed once and stored nowhere.
 
-    Example: dialtone keys issue "Night desk" --role approver --white-label northway
+    Example: dialtone keys issue "Night desk" --role approver --person ada@example.com --white-label northway
     """
-    if not 0 < len(name.strip()) <= 200:
-        raise CommandFailed("A key needs a name of 1 to 200 characters, so that people know whose it is.")
+    if platform == bool(white_label):
+        raise CommandFailed("Say whose key it is: --white-label SLUG, or --platform for one that works for every white label.")
+    whose = name if person is None else person
+    if not all(0 < len(text) <= 200 for text in (name.strip(), name_key(whose))):
+        raise CommandFailed("A key needs a name, and a person, of 1 to 200 characters, so that people know whose it is.")
 
     async def work(database: "Database") -> None:
-        principal, key = await database.identities.issue(name.strip(), await _tenant_id(database, white_label), role)
+        tenant_id = await _tenant_id(database, white_label)
+        principal, key = await database.identities.issue(name.strip(), tenant_id, role, whose)
         if as_json:
             output.print_json({**principal.model_dump(mode="json"), "key": key})
         else:
@@ -68,7 +81,7 @@ def list_keys(white_label: WhiteLabel = None, as_json: AsJson = False) -> None:
             for principal in found:
                 output.print_json(principal.model_dump(mode="json"))
         else:
-            rows = [(one.id, one.name, one.role.value, one.tenant_id or "(platform)") for one in found]
-            output.print_table(("ID", "NAME", "ROLE", "WHITE LABEL"), rows)
+            rows = [(one.id, one.name, one.person, one.role.value, one.tenant_id or "(platform)") for one in found]
+            output.print_table(("ID", "NAME", "PERSON", "ROLE", "WHITE LABEL"), rows)
 
     on_database(work)

@@ -56,7 +56,7 @@ def test_a_plan_is_found_by_its_code_or_is_the_first() -> None:
     ],
 )
 def test_a_role_may_do_what_it_is_for_and_nothing_else(role: Role, rights: set[Right]) -> None:
-    principal = Principal(id="key:a", name="a", tenant_id=None, role=role)
+    principal = Principal(id="key:a", name="a", person="a", tenant_id=None, role=role)
     assert {right for right in Right if principal.may(right)} == rights
 
 

@@ -138,17 +138,19 @@ class Identities:
     known: dict[str, Principal] = field(default_factory=dict)
     asked: int = 0
 
-    def add(self, tenant_id: str | None, role: Role) -> str:
-        key = f"dt_{uuid.uuid4().hex}"
-        self.known[key] = Principal(id=f"key:{len(self.known)}", name=role.value, tenant_id=tenant_id, role=role)
+    def add(self, tenant_id: str | None, role: Role, person: str | None = None) -> str:
+        key, place = f"dt_{uuid.uuid4().hex}", len(self.known)
+        self.known[key] = Principal(
+            id=f"key:{place}", name=role.value, person=person or f"person:{place}", tenant_id=tenant_id, role=role
+        )
         return key
 
     async def authenticate(self, api_key: str) -> Principal | None:
         self.asked += 1
         return self.known.get(api_key)
 
-    async def issue(self, name: str, tenant_id: str | None, role: Role) -> tuple[Principal, str]:
-        key = self.add(tenant_id, role)
+    async def issue(self, name: str, tenant_id: str | None, role: Role, person: str | None = None) -> tuple[Principal, str]:
+        key = self.add(tenant_id, role, person or name)
         return self.known[key], key
 
     async def revoke(self, principal_id: str) -> None:

@@ -91,13 +91,13 @@ async def test_only_who_may_onboard_orders_and_imports(house: House, role: str) 
 async def test_every_decision_reaches_the_workflow_with_its_actor_and_reason(house: House) -> None:
     actor = house.identities.known[house.keys["admin"]].id
     expected: dict[str, Any] = {
-        "approve": ("approve", Decision(actor=actor, reason="Fine")),
-        "reject": ("reject", Decision(actor=actor, reason="Fine")),
-        "resend-activation": ("resend_activation", Decision(actor=actor, reason="Fine")),
+        "approve": ("approve", Decision(actor=actor, person="person:0", reason="Fine")),
+        "reject": ("reject", Decision(actor=actor, person="person:0", reason="Fine")),
+        "resend-activation": ("resend_activation", Decision(actor=actor, person="person:0", reason="Fine")),
         "correct": ("correct", Correction(actor=actor, reason="Fine", email="ada@example.org")),
-        "retry": ("retry", Decision(actor=actor, reason="Fine")),
+        "retry": ("retry", Decision(actor=actor, person="person:0", reason="Fine")),
         "resolve-undo": ("resolve_undo", UndoResolution(actor=actor, undo="release_payment", resolved=True, reason="Fine")),
-        "give-up": ("give_up", Decision(actor=actor, reason="Fine")),
+        "give-up": ("give_up", Decision(actor=actor, person="person:0", reason="Fine")),
     }
     for verb, told in expected.items():
         view = house.onboarding()

@@ -40,7 +40,7 @@ async def test_an_order_is_accepted_and_kept_although_no_worker_runs(real_house:
     begin = await _started(temporal, body["id"])
     assert begin.order.customer.contact.telephone == "+441214960001", "national numbers are normalised at the door"
     assert begin.quote.total_minor == (2500 + 1500 + 200) * 120 // 100
-    assert begin.requested_by == "key:0"
+    assert (begin.requested_by, begin.requested_person) == ("key:0", "person:0")
     assert begin.schedule == TENANT.schedule
 
 

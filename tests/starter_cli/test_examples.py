@@ -64,6 +64,8 @@ async def test_loading_twice_changes_nothing(tmp_path: Path) -> None:
         assert found == 1000
         accounts = {account.id: account for account in (await database.books.read()).accounts}
         assert accounts["brindley"].balance_minor == 100_000, "the opening balance is paid in once"
+        people = [await database.identities.authenticate(key) for key in first.values()]
+        assert len({principal.person for principal in people if principal}) == len(first), "each key is another person's"
         approver = await database.identities.authenticate(first["approver"])
         assert approver is not None
         assert (approver.role, approver.tenant_id) == (Role.APPROVER, None)

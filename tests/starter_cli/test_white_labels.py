@@ -40,6 +40,22 @@ def test_a_white_label_is_put_and_then_has_a_key(run: Run, capsys: pytest.Captur
     assert capsys.readouterr().out.split("\t")[:3] == ["northway", "Northway Voice", "GBP"]
 
 
+def test_a_key_has_no_more_rights_than_somebody_wrote_down(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("white-labels", "put", str(EXAMPLES / "white-labels" / "northway.json")) == 0
+    assert run("keys", "issue", "Desk") == 2
+    assert "--role" in capsys.readouterr().err
+    for whose in ((), ("--platform", "--white-label", "northway")):
+        assert run("keys", "issue", "Desk", "--role", "admin", *whose) == 1
+        assert "--white-label SLUG, or --platform" in capsys.readouterr().err
+    assert run("keys", "issue", "Desk", "--role", "auditor", "--person", " ", "--platform") == 1
+    capsys.readouterr()
+    assert run("keys", "issue", "Desk", "--role", "auditor", "--person", "Ada@example.com", "--platform", "--json") == 0
+    issued = json.loads(capsys.readouterr().out)
+    assert (issued["tenant_id"], issued["role"], issued["person"]) == (None, "auditor", "ada@example.com")
+    assert run("keys", "list") == 0
+    assert capsys.readouterr().out.split("\t")[1:] == ["Desk", "ada@example.com", "auditor", "(platform)\n"]
+
+
 def test_putting_it_again_changes_its_prices(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for part in (EXAMPLES / "white-labels").glob("northway.*"):
         shutil.copy(part, tmp_path)

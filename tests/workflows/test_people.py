@@ -62,6 +62,21 @@ async def test_whoever_placed_an_order_cannot_approve_it(office: Office, world: 
     assert [entry.actor for entry in world.timeline.values() if entry.event == "approved"] == ["key:approver"]
 
 
+async def test_a_second_key_does_not_make_a_second_person(office: Office, world: World) -> None:
+    onboarding = to_be_approved().model_copy(update={"requested_person": "ada@example.com"})
+    handle = await office.start(onboarding)
+    await office.reaches(handle, State.AWAITING_APPROVAL)
+    herself = Decision(actor="key:her-other-one", person="ada@example.com")
+    assert await refusal(office, handle, "approve", herself) == "approver_is_requester"
+    await handle.signal("approve", herself)
+    assert (await office.reaches(handle, State.AWAITING_APPROVAL)).state is State.AWAITING_APPROVAL
+    own_key = Decision(actor=onboarding.requested_by, person="somebody-else")
+    assert await refusal(office, handle, "approve", own_key) == "approver_is_requester"
+    await office.tell(handle, "approve", Decision(actor="key:approver", person="bob@example.com"))
+    assert (await handle.result()).state is State.ACTIVE
+    assert [entry.actor for entry in world.timeline.values() if entry.event == "approved"] == ["key:approver"]
+
+
 async def test_an_order_is_approved_once(office: Office, world: World) -> None:
     world.faults["provision"] = Fault("slow", times=1)
     _, handle = await asked_for_approval(office)

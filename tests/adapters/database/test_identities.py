@@ -18,6 +18,15 @@ async def test_a_key_authenticates_as_whom_it_was_issued_to(database: Database) 
     assert await database.identities.authenticate(platform_key) == platform
 
 
+async def test_keys_of_one_person_say_so_however_the_name_was_written(database: Database) -> None:
+    laptop, key = await database.identities.issue("Laptop", TENANT.id, Role.ADMIN, "Ada@Example.com")
+    other, _ = await database.identities.issue("Night desk", TENANT.id, Role.APPROVER, " ada@example.COM ")
+    nobody_in_particular, _ = await database.identities.issue("Billing  System", TENANT.id, Role.ADMIN)
+    assert laptop.person == other.person == "ada@example.com"
+    assert nobody_in_particular.person == "billing system"
+    assert await database.identities.authenticate(key) == laptop
+
+
 async def test_unknown_and_malformed_keys_are_nobodys(database: Database) -> None:
     _, key = await database.identities.issue("Night desk", TENANT.id, Role.ADMIN)
     flipped = key[:10] + ("a" if key[10] != "a" else "b") + key[11:]

@@ -71,6 +71,7 @@ def upgrade() -> None:
         "api_keys",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("person", sa.String(length=200), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=True),
         sa.Column("role", sa.String(length=32), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
