@@ -15,6 +15,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
@@ -26,7 +27,7 @@ from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
 from adapters.payments.stripe import StripeGateway
-from adapters.sandbox import sandbox
+from adapters.sandbox import ContextFreeSandbox, require_context_free
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
@@ -71,13 +72,14 @@ def sandbox(*, strict: bool = False) -> SandboxedWorkflowRunner:
     (docs/scaling.md).
     """
     trusted = ("domain", "activities") if strict else ("domain", "activities", "workflows")
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*trusted))
+    return ContextFreeSandbox(restrictions=SandboxRestrictions.default.with_passthrough_modules(*trusted))
 
 
 def onboarding_worker(
     client: Client, settings: Settings, methods: Sequence[Callable[..., Any]], *, strict: bool = False, **options: Any
 ) -> Worker:
     """A worker for onboardings; ``strict`` is for ``sandbox``, other options are the SDK's."""
+    require_context_free(client.data_converter)
     # Onboardings wait for weeks, so a run moves on to the newest version instead of keeping old workers alive for it.
     deployment = WorkerDeploymentConfig(
         version=WorkerDeploymentVersion(deployment_name=settings.deployment_name, build_id=settings.build_id),
