@@ -78,7 +78,7 @@ class SmtpMailer:
         recipients = tuple(dict.fromkeys(mailbox(recipient) for recipient in mail.recipients))
         if not recipients:
             raise RecipientRefused("The mail has no recipient. Enter an address, then it is sent again.")
-        content = self._writer.write(mail, self._renderer.render(mail), recipients).as_bytes()
+        content = self._writer.write(mail, self._renderer.render(mail), recipients)
         try:
             async with self._relay.session() as session:
                 refused = await self._transmit(session, recipients, content)

@@ -23,7 +23,7 @@ def written(
     recipients: tuple[str, ...] = ("ann@example.com",), kind: MailKind = MailKind.ACTIVATION, **facts: object
 ) -> EmailMessage:
     order = mail(kind, **facts)
-    content = WRITER.write(order, RENDERER.render(order), recipients, AT).as_bytes()
+    content = WRITER.write(order, RENDERER.render(order), recipients, AT)
     return message_from_bytes(content, policy=policy.default)
 
 
@@ -49,10 +49,22 @@ def test_the_text_part_comes_first_and_both_survive_the_wire():
 
 def test_the_message_is_plain_ascii_with_short_lines_so_that_any_relay_takes_it():
     order = mail(customer_name="Müller " * 20, tenant_name="Telefónica de Ñuñoa " * 5)
-    content = WRITER.write(order, RENDERER.render(order), ("ann@example.com",)).as_bytes()
+    content = WRITER.write(order, RENDERER.render(order), ("ann@example.com",))
     assert content.isascii()
     assert max(map(len, content.split(b"\r\n"))) <= 998
     assert b"\n" not in content.replace(b"\r\n", b"")
+
+
+def test_a_letter_that_spells_out_the_boundary_is_still_two_parts():
+    text, html = written(customer_name="--=_dialtone--").iter_parts()
+    assert "--=_dialtone--" in text.get_content()
+    assert "--=_dialtone--" in html.get_content()
+
+
+def test_long_lines_are_folded_as_the_standard_asks():
+    order = mail(customer_name="Müller " * 20, tenant_name="Brindley Voice " * 9)
+    content = WRITER.write(order, RENDERER.render(order), tuple(f"operator-{n}@brindley.example" for n in range(9)))
+    assert max(map(len, content.split(b"\r\n"))) <= 78
 
 
 def test_copies_of_a_mail_share_the_message_id_and_other_mails_do_not():
