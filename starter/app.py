@@ -22,6 +22,9 @@ from starter.web import create_app
 
 __all__ = ["Services", "compose", "create_app", "serve"]
 
+_MOST_CONNECTIONS = 1_000
+"""Connections at a time; the next is answered 503 at once, and those before it go on being served."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +86,7 @@ async def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8400) -
             access_log=False,
             log_config=None,
             server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=10,
         )
         _log.info("listening", extra={"host": host, "port": port})

@@ -58,12 +58,21 @@ KINDS = {
     "refused": Kind(409, "The answer is no", "The detail says why. The same request will be answered the same way."),
     "already_finished": Kind(409, "The onboarding has ended", "Its outcome says how. Start a new one if it is still wanted."),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
-    "too_large": Kind(413, "The body is too large", "A body may hold 1 MB. Import long lists of numbers in several requests."),
+    "too_large": Kind(
+        413,
+        "The body is too large",
+        "A body may hold 128 KB, an import of numbers 1 MB. Import long lists in several requests.",
+    ),
     "invalid_request": Kind(422, "The request is not valid", "Every entry of errors says where and how to mend it."),
     "idempotency_key_reused": Kind(
         422,
         "The Idempotency-Key was used for another request",
         "A key stands for one request body. Use a new key for a new order, or repeat the first body exactly.",
+    ),
+    "too_many_streams": Kind(
+        429,
+        "Too many event streams are open",
+        "Close those that are not needed any more, or ask for the timeline as JSON, which has no limit.",
     ),
     "internal": Kind(500, "Something went wrong on our side", "Tell support the instance of this problem."),
     "unavailable": Kind(503, "Not available right now", "Send the same request again after the seconds in Retry-After."),
@@ -210,7 +219,7 @@ def of_http(error: HTTPException) -> Problem:
     detail = {
         "not_found": "There is nothing at this address.",
         "method_not_allowed": "This address does not know this method.",
-        "too_large": "The body holds more than 1 MB.",
+        "too_large": "The body is too large: it may hold 128 KB, an import of numbers 1 MB.",
     }.get(code, f"{HTTPStatus(error.status_code).phrase}.")
     return Problem(code, detail, status=error.status_code, headers=dict(error.headers or {}))
 

@@ -18,6 +18,7 @@ from domain.views import OnboardingView
 T = TypeVar("T")
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_BRITAIN = 44
 
 Telephone = Annotated[
     str,
@@ -44,6 +45,9 @@ def e164(text: str, region: str) -> str | None:
     # from everywhere: what is dialled within one town only would become the number of somebody else.
     possible = phonenumbers.is_possible_number_with_reason(number)
     if number.extension or possible != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    # Seven digits are a handful of old freephone numbers, and what every British town dials within itself.
+    if number.country_code == _BRITAIN and not 9 <= len(phonenumbers.national_significant_number(number)) <= 10:
         return None
     formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return formatted if _E164.fullmatch(formatted) else None

@@ -5,6 +5,7 @@ from starlette.staticfiles import StaticFiles
 
 from starter import pages, problems, webhooks
 from starter.api import decisions, described, docs, health, inventory, onboardings
+from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
 from starter.rendering import HERE
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.keys = RememberedKeys(services.identities)
+    app.state.streams = Streams()
     for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

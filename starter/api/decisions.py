@@ -9,7 +9,7 @@ from domain.onboarding import Correction, Decision, OnboardingStatus, UndoResolu
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
-from starter.api.access import Caller, Own, Strict, Work, need
+from starter.api.access import Authenticated, Caller, Own, Strict, Work, need
 from starter.api.described import problems
 from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody
 from starter.services import Services
@@ -17,6 +17,7 @@ from starter.services import Services
 router = APIRouter(
     prefix="/v1/onboardings/{onboarding_id}",
     tags=["Decisions"],
+    route_class=Authenticated,
     dependencies=[Strict],
     responses=problems(400, 403, 404, 409, 413),
 )

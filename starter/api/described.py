@@ -27,6 +27,7 @@ _TITLES = {
     409: "The answer is no; `code` says why",
     413: "The body is too large",
     422: "The request is not valid; `errors` says where",
+    429: "Too many of these at once; `Retry-After` says when to ask again",
     500: "Something went wrong on our side",
     503: "Not available right now; `Retry-After` says when to ask again",
 }
@@ -38,11 +39,13 @@ _EXAMPLES = {
     409: "already_finished",
     413: "too_large",
     422: "invalid_request",
+    429: "too_many_streams",
     500: "internal",
     503: "unavailable",
 }
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    429: {"Retry-After": {"schema": {"type": "string"}, "required": True, "description": "Seconds"}},
     503: {"Retry-After": {"schema": {"type": "string"}, "required": True, "description": "Seconds"}},
 }
 

@@ -1,5 +1,6 @@
 """Telephone numbers and plans of a white label."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,12 +8,12 @@ from fastapi import APIRouter, Query
 from domain.access import Right
 from domain.numbers import NumberState
 from starter import problems
-from starter.api.access import Caller, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
 from starter.schemas import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans, WhiteLabel, e164
 
-router = APIRouter(prefix="/v1", tags=["Inventory"], dependencies=[Strict])
+router = APIRouter(prefix="/v1", tags=["Inventory"], route_class=Authenticated, dependencies=[Strict])
 
 
 @router.get("/numbers", summary="Search the inventory", responses=declared(400, 403, 404))
@@ -37,9 +38,30 @@ async def search_numbers(
 
 @router.post("/numbers", summary="Import numbers", responses=declared(400, 403, 404, 413))
 async def import_numbers(principal: Caller, body: ImportNumbers, services: Work) -> ImportReport:
-    """Adds numbers to the inventory. Rows that are no numbers are reported and left out; the others are imported."""
+    """Adds numbers to a white label's inventory: with a key of the platform, which answers for whose a number is.
+
+    Rows that are no numbers are reported and left out; the others are imported.
+    """
     need(principal, Right.OPERATE)
+    if principal.tenant_id is not None:
+        # A number has one owner on the platform: whoever imports it first keeps it from everybody else.
+        raise problems.Problem(
+            "not_allowed", "Only a key of the platform imports numbers. Ask the operator of the platform to import yours."
+        )
     tenant = await own_tenant(services, principal, body.white_label)
+    # Thousands of rows take a second to read, in which nobody else would be answered.
+    rows, good = await asyncio.to_thread(_read, body)
+    added = await services.inventory.import_numbers(tenant.id, tuple(good)) if good else 0
+    ours = await services.catalogue.grades(tenant.id, tuple(good)) if good else {}
+    for number in good.keys() - ours.keys():
+        detail = "Another white label has this number, and keeps it. Check it, and whose inventory it belongs in."
+        rows[good[number]] = rows[good[number]].model_copy(update={"result": "refused", "detail": detail})
+    invalid = sum(row.result in {"invalid", "refused"} for row in rows)
+    return ImportReport(accepted=len(ours), added=added, invalid=invalid, rows=rows)
+
+
+def _read(body: ImportNumbers) -> tuple[list[ImportedNumber], dict[str, int]]:
+    """What each row says, and the row of every number that is one."""
     rows, good = [], dict[str, int]()
     for row, text in enumerate(body.numbers):
         number = e164(text, body.region)
@@ -52,14 +74,7 @@ async def import_numbers(principal: Caller, body: ImportNumbers, services: Work)
         else:
             good[number] = row
             rows.append(ImportedNumber(row=row, text=text, e164=number, result="accepted"))
-    added = await services.inventory.import_numbers(tenant.id, tuple(good)) if good else 0
-    ours = await services.catalogue.grades(tenant.id, tuple(good)) if good else {}
-    for number in good.keys() - ours.keys():
-        # A number has one owner on the platform; whose it is, is nobody else's business.
-        detail = "This number cannot be added to your inventory. Check it, then ask the operator of the platform."
-        rows[good[number]] = rows[good[number]].model_copy(update={"result": "refused", "detail": detail})
-    invalid = sum(row.result in {"invalid", "refused"} for row in rows)
-    return ImportReport(accepted=len(ours), added=added, invalid=invalid, rows=rows)
+    return rows, good
 
 
 @router.get("/plans", summary="Plans and prices", responses=declared(403, 404))

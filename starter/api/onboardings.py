@@ -1,19 +1,18 @@
 """Orders and what becomes of them."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from fastapi.responses import StreamingResponse
 
 from domain.access import Right
 from domain.onboarding import OnboardingStatus, State
 from domain.views import TimelineEvent
 from starter import events, problems
-from starter.api.access import Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.schemas import Accepted, CreateOnboarding, Listing, Onboarding, OnboardingPage, WhiteLabel
 
-router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"], dependencies=[Strict])
+router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"], route_class=Authenticated, dependencies=[Strict])
 
 MOST_PER_PAGE = 100
 _MOST_SEQUENCE = 2**63 - 1
@@ -108,10 +107,11 @@ class Timeline(Listing[TimelineEvent]):
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The entries after `after`"},
         204: {"description": "The stream has ended and has nothing more: do not reconnect"},
-        **declared(403, 404),
+        **declared(403, 404, 429),
     },
 )
 async def get_events(
+    request: Request,
     principal: Caller,
     view: Own,
     services: Work,
@@ -129,8 +129,5 @@ async def get_events(
     after = after if last_event_id is None else last_event_id
     if after and view.state.is_final and not await services.reader.timeline(view.id, after):
         return Response(status_code=status.HTTP_204_NO_CONTENT)
-    return StreamingResponse(
-        events.stream(services.reader, view.id, after, services.closing),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+    streams = cast("events.Streams", request.app.state.streams)
+    return streams.open(principal.id, events.stream(services.reader, view.id, after, services.closing))

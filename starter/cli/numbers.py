@@ -16,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Telephone numbers: import and sear
 
 _PER_REQUEST = 5_000
 WhiteLabel = Annotated[str | None, typer.Option(help="Whose inventory; needed with a key of the platform")]
+Owner = Annotated[str, typer.Option("--white-label", help="Whose inventory they come into")]
 
 
 @app.command("import")
@@ -23,13 +24,13 @@ def import_numbers(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="One number a line, or the first column of a CSV; - reads standard input")
     ],
+    white_label: Owner,
     region: Annotated[str, typer.Option(help="Country (ISO 3166-1) in which numbers without a plus are dialled")] = "GB",
-    white_label: WhiteLabel = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import numbers. Status 1 if a row is no number; the others are imported all the same.
+    """Import numbers, with a key of the platform. Status 1 if a row is no number; the others are imported all the same.
 
     Example: dialtone numbers import numbers.csv --white-label northway
     """

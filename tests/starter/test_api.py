@@ -1,7 +1,9 @@
 """The API's manners: who may, what is refused and how it is said."""
 
+import asyncio
 import json
 import re
+import uuid
 from typing import Any
 
 import httpx
@@ -136,17 +138,33 @@ async def test_the_idempotency_key_is_asked_for(house: House) -> None:
         the_problem(await house.order(key=wrong), 400, "idempotency_key_invalid")
 
 
-async def test_a_body_over_a_megabyte_is_not_read(house: House) -> None:
-    headers = house.by("admin", **{"Idempotency-Key": "big", "Content-Type": "application/json"})
-    told = await house.http.post("/v1/onboardings", content=b'"' + b"x" * 1_000_001 + b'"', headers=headers)
+@pytest.mark.parametrize(("path", "most"), [("/v1/onboardings", 128_000), ("/v1/numbers", 1_000_000)])
+async def test_a_body_over_its_bound_is_not_read(house: House, path: str, most: int) -> None:
+    headers = house.by("platform", **{"Idempotency-Key": "big", "Content-Type": "application/json"})
+    told = await house.http.post(path, content=b'"' + b"x" * (most - 1) + b'"', headers=headers)
     the_problem(told, 413, "too_large")
 
     async def endless() -> Any:
         for _ in range(20):
             yield b"x" * 100_000
 
-    untold = await house.http.post("/v1/onboardings", content=endless(), headers=headers)
+    untold = await house.http.post(path, content=endless(), headers=headers)
     the_problem(untold, 413, "too_large")
+    bearable = await house.http.post(path, content=b'"' + b"x" * (most - 2) + b'"', headers=headers)
+    the_problem(bearable, 422, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/v1/onboardings", "/v1/numbers", f"/v1/onboardings/{uuid.uuid4()}/cancel"])
+async def test_the_body_of_somebody_unknown_is_not_even_read(house: House, path: str) -> None:
+    read = []
+
+    async def body() -> Any:
+        read.append(path)
+        yield b"{"
+
+    for headers in ({}, {"Authorization": "Bearer dt_nobody"}):
+        the_problem(await house.http.post(path, content=body(), headers=headers), 401, "unauthenticated")
+    assert read == []
 
 
 @pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"\xff\xfe", b'{"a": NaN'])
@@ -292,27 +310,61 @@ async def test_the_passwords_are_shown_when_the_service_is_active_and_not_before
 
 
 async def test_numbers_are_imported_row_by_row_and_importing_again_changes_nothing(house: House) -> None:
-    body = {"numbers": ["0121 496 0000", "+44 121 496 0001", "0121-496-0000", "nonsense", ""], "region": "GB"}
-    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("admin"))).json()
+    body = {
+        "numbers": ["0121 496 0000", "+44 121 496 0001", "0121-496-0000", "nonsense", ""],
+        "region": "GB",
+        "white_label": TENANT.slug,
+    }
+    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))).json()
     assert [row["result"] for row in report["rows"]] == ["accepted", "accepted", "repeated", "invalid", "invalid"]
     assert (report["accepted"], report["added"], report["invalid"]) == (2, 2, 2)
     assert report["rows"][0]["e164"] == "+441214960000"
     assert house.inventory.imported == {TENANT.id: {"+441214960000", "+441214960001"}}
-    again = (await house.http.post("/v1/numbers", json=body, headers=house.by("admin"))).json()
+    again = (await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))).json()
     assert (again["accepted"], again["added"]) == (2, 0)
 
 
 async def test_what_is_dialled_within_one_town_only_is_no_number(house: House) -> None:
-    body = {"numbers": ["555 0123", "202 555 0123"], "region": "US"}
-    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("admin"))).json()
+    body = {"numbers": ["555 0123", "202 555 0123"], "region": "US", "white_label": TENANT.slug}
+    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))).json()
     assert [row["result"] for row in report["rows"]] == ["invalid", "accepted"]
     assert house.inventory.imported == {TENANT.id: {"+12025550123"}}
 
 
+async def test_what_a_british_town_dials_within_itself_is_no_number(house: House) -> None:
+    texts = ["496 0000", "121 4960", "0121 496 0000", "016977 2345"]
+    body = {"numbers": texts, "region": "GB", "white_label": TENANT.slug}
+    report = (await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))).json()
+    assert [row["result"] for row in report["rows"]] == ["invalid", "invalid", "accepted", "accepted"]
+    assert house.inventory.imported == {TENANT.id: {"+441214960000", "+44169772345"}}
+
+
+async def test_a_white_label_cannot_take_numbers_by_importing_them(house: House) -> None:
+    body = {"numbers": ["0121 496 0000"], "region": "GB"}
+    for named in ({}, {"white_label": TENANT.slug}):
+        answer = await house.http.post("/v1/numbers", json=body | named, headers=house.by("admin"))
+        assert "key of the platform" in the_problem(answer, 403, "not_allowed")["detail"]
+    nobodys = await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))
+    the_problem(nobodys, 422, "invalid_request")
+    assert house.inventory.imported == {}
+
+
+async def test_reading_thousands_of_rows_does_not_keep_others_waiting(house: House) -> None:
+    rows = {"numbers": [f"0121 {row:07d}" for row in range(5_000)], "region": "GB", "white_label": TENANT.slug}
+    importing = asyncio.create_task(house.http.post("/v1/numbers", json=rows, headers=house.by("platform")))
+    answered = 0
+    while not importing.done():
+        await asyncio.sleep(0.001)
+        assert (await house.http.get("/healthz")).status_code == 200
+        answered += 1
+    assert (await importing).json()["accepted"] == 5_000
+    assert answered > 3, "the process answered others while it read the rows"
+
+
 async def test_a_number_of_another_white_label_is_refused_without_saying_whose_it_is(house: House) -> None:
     await house.inventory.import_numbers(OTHER.id, ["+441214960000"])
-    body = {"numbers": ["+441214960000", "+441214960001"], "region": "GB"}
-    response = await house.http.post("/v1/numbers", json=body, headers=house.by("admin"))
+    body = {"numbers": ["+441214960000", "+441214960001"], "region": "GB", "white_label": TENANT.slug}
+    response = await house.http.post("/v1/numbers", json=body, headers=house.by("platform"))
     report = response.json()
     assert [row["result"] for row in report["rows"]] == ["refused", "accepted"]
     assert (report["accepted"], report["added"], report["invalid"]) == (1, 1, 1)

@@ -25,12 +25,13 @@ from tests.starter.conftest import TENANT, an_order_body
 
 
 async def _installed(state_dir: Path) -> tuple[Settings, str]:
-    """A migrated database with one white label, and an API key."""
+    """A migrated database with one white label that has a number, and an API key."""
     settings = Settings(state_dir=state_dir, task_queue=f"app-{uuid.uuid4()}")
     await migrate(settings.database)
     database = Database(settings.database)
     await database.admin.put_platform()
     await database.admin.put_tenant(TENANT)
+    await database.admin.import_numbers(TENANT.id, ["+441214960000"])
     _, key = await database.identities.issue("test", TENANT.id, Role.ADMIN)
     await database.close()
     return settings, key
@@ -61,8 +62,6 @@ async def test_with_everything_there_it_is_ready_and_takes_orders(
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=services.base_url) as http:
             assert (await http.get("/readyz")).json()["ready"] is True
             headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
-            numbers = {"numbers": ["0121 496 0000"], "region": "GB"}
-            assert (await http.post("/v1/numbers", json=numbers, headers=headers)).json()["added"] == 1
             services_ordered = [{"numbers": {"explicit": ["0121 496 0000"]}}]
             order = await http.post("/v1/onboardings", json=an_order_body(services=services_ordered), headers=headers)
             assert order.status_code == 202, order.text

@@ -113,3 +113,24 @@ async def test_open_streams_end_when_the_process_is_told_to_stop() -> None:
     closing.set()
     async with asyncio.timeout(1):
         await watching
+
+
+async def test_a_key_has_only_so_many_streams_and_gets_another_when_one_ends(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_PER_KEY", 2)
+    view = house.onboarding()
+    path = f"/v1/onboardings/{view.id}/events"
+    streams = [asyncio.create_task(house.http.get(path, headers=house.by("auditor", **STREAM))) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert house.reader.looks == 2
+    refused = await house.http.get(path, headers=house.by("auditor", **STREAM))
+    assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (429, "too_many_streams", "5")
+    assert (await house.http.get(path, headers=house.by("auditor"))).status_code == 200, "JSON is not counted"
+    streams[0].cancel()
+    await asyncio.wait(streams[:1])
+    another = asyncio.create_task(house.http.get(path, headers=house.by("auditor", **STREAM)))
+    others = asyncio.create_task(house.http.get(path, headers=house.by("admin", **STREAM)))
+    await asyncio.sleep(0.01)
+    house.services.closing.set()
+    assert [(await task).status_code for task in (streams[1], another, others)] == [200, 200, 200]
