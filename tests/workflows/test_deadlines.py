@@ -128,8 +128,8 @@ async def test_an_onboarding_that_nobody_looks_after_is_not_held_for_ever(office
     outcome, handle = await ended_by_itself(office, an_onboarding(paid_by_parent(), schedule=SHORT))
     assert (outcome.state, outcome.code) == (State.FAILED, "held_too_long")
     sent = await letters(handle)
-    assert [name for name, _ in sent] == ["held_1"], "nobody told the customer of it, so nobody tells them it is over"
-    assert days_after(sent[0][1], await fired(handle)) == [2]
+    assert [name for name, _ in sent] == ["held_1", "held_1_reminder_1"], "the customer never heard of it, nor of its end"
+    assert days_after(sent[0][1], await fired(handle)) == [1, 2]
     assert world.effects == []
     assert set(world.refunds) == set(world.charges)
 

@@ -1,5 +1,7 @@
 """What fails for good but could be put right waits for an operator; letters that cannot be sent undo nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
@@ -149,15 +151,26 @@ async def test_a_relay_that_was_put_right_is_tried_again(office: Office, world: 
     assert (await handle.result()).state is State.ACTIVE
 
 
-async def test_holding_does_not_give_the_customer_more_time(office: Office, world: World) -> None:
-    handle = await office.start(an_onboarding())
+async def test_a_customer_whose_link_went_nowhere_has_all_the_time_from_the_link_that_works(
+    office: Office, world: World
+) -> None:
+    onboarding = an_onboarding()
+    handle = await office.start(onboarding)
     deadline = (await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")).deadline
     await quiet(handle)
     world.faults["send_mail"] = Fault("refused", times=1)
     await office.tell(handle, "correct", NEW_ADDRESS)
-    assert (await office.reaches(handle, State.HELD)).deadline != deadline
+    held_at = datetime.now(UTC)
+    await office.reaches(handle, State.HELD)
     await office.tell(handle, "retry", by())
-    assert (await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")).deadline == deadline
+    later = (await office.reaches(handle, State.AWAITING_ACTIVATION, waits_for="customer")).deadline
+    while later == deadline:
+        later = (await office.reaches(handle, State.AWAITING_ACTIVATION)).deadline
+    assert later is not None
+    assert later - held_at >= onboarding.schedule.activation_window
+    await activate(office, handle, generation=3)
+    await pay(office, handle)
+    assert (await handle.result()).state is State.ACTIVE
 
 
 @pytest.mark.parametrize("kind", ["refused", "broken"])
