@@ -4,11 +4,15 @@ Names are ``DIALTONE_*`` environment variables. The Temporal connection is confi
 variables or profile file (``temporalio.envconfig``), so one way works for all tools.
 """
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import AnyHttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DEVELOPMENT_SECRET = "development-only-secret-never-in-production"  # noqa: S105 - known to everybody, and refused for it
+_DEVELOPMENT_WEBHOOK_SECRET = "whsec_dialtone_development"  # noqa: S105
 
 
 class Settings(BaseSettings):
@@ -22,10 +26,12 @@ class Settings(BaseSettings):
     """Where the embedded databases are, and what the local stack keeps."""
     base_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8400")
     """Where customers reach the web process: the origin of every link in a mail, never taken from a request."""
-    secret: SecretStr = SecretStr("development-only-secret-never-in-production")
+    secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
     """Root of the activation links and of the derived SIP passwords: at least 32 random bytes in production."""
     payload_keys: SecretStr | None = None
     """``id:base64key[,id:base64key]``: encrypts everything in workflow histories; the first key encrypts, all decrypt."""
+    payload_accept_plain: bool = False
+    """Read unencrypted histories too: after encryption was turned on, until the last run from before has ended."""
 
     database_url: str = ""
     """``postgresql://user:password@host/database``; empty: a SQLite file in ``state_dir``."""
@@ -51,7 +57,7 @@ class Settings(BaseSettings):
     """Stripe's secret key."""
     stripe_api_base: AnyHttpUrl | None = AnyHttpUrl("http://127.0.0.1:8420")
     """The embedded gateway; empty for Stripe itself."""
-    stripe_webhook_secret: SecretStr = SecretStr("whsec_dialtone_development")
+    stripe_webhook_secret: SecretStr = SecretStr(_DEVELOPMENT_WEBHOOK_SECRET)
     """Signing secret of the webhook endpoint: proves that a report comes from the gateway."""
 
     task_queue: str = "onboarding"
@@ -80,7 +86,7 @@ class Settings(BaseSettings):
             wrong.append("DIALTONE_DATABASE_URL must be a PostgreSQL database")
         if self.stripe_api_base is not None or self.stripe_api_key.get_secret_value() == "sk_test_dialtone":
             wrong.append("DIALTONE_STRIPE_API_BASE points to the simulated gateway, or DIALTONE_STRIPE_API_KEY is not set")
-        if self.stripe_webhook_secret.get_secret_value() == "whsec_dialtone_development":
+        if self.stripe_webhook_secret.get_secret_value() == _DEVELOPMENT_WEBHOOK_SECRET:
             wrong.append("DIALTONE_STRIPE_WEBHOOK_SECRET is not set")
         if self.smtp_tls == "none":
             wrong.append("DIALTONE_SMTP_TLS must be starttls or implicit")
@@ -90,6 +96,21 @@ class Settings(BaseSettings):
             raise ValueError("not fit for production: " + "; ".join(wrong))
         return self
 
+    def refusals_to_listen_on(self, host: str) -> list[str]:
+        """What must be set before strangers may reach the web process: sentences, none for loopback.
+
+        Everybody knows the secrets for development. Whoever reaches a process that uses them can make activation links and
+        reports of the card gateway.
+        """
+        if _is_loopback(host):
+            return []
+        wrong = []
+        if self.secret.get_secret_value() == _DEVELOPMENT_SECRET:
+            wrong.append("DIALTONE_SECRET is the one for development: set it to 32 random bytes (openssl rand -hex 32)")
+        if self.stripe_webhook_secret.get_secret_value() == _DEVELOPMENT_WEBHOOK_SECRET:
+            wrong.append("DIALTONE_STRIPE_WEBHOOK_SECRET is the one for development: set it to the endpoint's own (whsec_...)")
+        return wrong
+
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.state_dir.absolute() / 'dialtone.db'}"
@@ -97,3 +118,10 @@ class Settings(BaseSettings):
     @property
     def voice_database(self) -> str:
         return self.voice_database_url or f"sqlite:///{self.state_dir.absolute() / 'kamailio.db'}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -29,11 +29,13 @@ class Encryption(PayloadCodec):
     """Compresses and encrypts every payload with AES-256-GCM.
 
     The first key encrypts, every key decrypts, so a key is rotated by putting a new one in front. The key's id travels
-    with the payload and is authenticated. Payloads that are not encrypted are refused, so nobody can slip one in. Random
-    96-bit nonces: put a new key in front long before 2**32 payloads (NIST SP 800-38D).
+    with the payload and is authenticated. Payloads that are not encrypted are refused, so nobody can slip one in, unless
+    ``accept_plain``: runs that began before encryption was turned on must be able to end. What is written is encrypted
+    either way. Random 96-bit nonces: put a new key in front long before 2**32 payloads (NIST SP 800-38D).
     """
 
-    def __init__(self, keys: SecretStr) -> None:
+    def __init__(self, keys: SecretStr, *, accept_plain: bool = False) -> None:
+        self._accept_plain = accept_plain
         self._keys: dict[bytes, AESGCM] = {}
         for entry in keys.get_secret_value().split(","):
             name, _, key = entry.strip().partition(":")
@@ -54,7 +56,12 @@ class Encryption(PayloadCodec):
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != _ENCODING:
-            raise ValueError("A payload of a workflow is not encrypted although this installation encrypts: it is not ours.")
+            if self._accept_plain:
+                return payload
+            raise ValueError(
+                "A payload of a workflow is not encrypted although this installation encrypts: it is not ours, or older than "
+                "the encryption. For the latter set DIALTONE_PAYLOAD_ACCEPT_PLAIN until the last such run has ended."
+            )
         key = self._keys.get(payload.metadata.get("key", b""))
         if key is None:
             raise ValueError(
@@ -74,7 +81,7 @@ def data_converter(settings: Settings) -> DataConverter:
         return pydantic_data_converter
     return dataclasses.replace(
         pydantic_data_converter,
-        payload_codec=Encryption(settings.payload_keys),
+        payload_codec=Encryption(settings.payload_keys, accept_plain=settings.payload_accept_plain),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 

@@ -152,7 +152,10 @@ def web(
     """Run the web process (API and pages) until SIGTERM or Ctrl-C."""
     from starter.app import serve
 
-    asyncio.run(serve(installation(), host, port))
+    settings = installation()
+    if refusals := settings.refusals_to_listen_on(host):
+        raise CommandFailed(f"Not started: others than this machine could reach {host}, and " + "; ".join(refusals) + ".")
+    asyncio.run(serve(settings, host, port))
 
 
 def migrate() -> None:
