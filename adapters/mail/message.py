@@ -13,6 +13,7 @@ from email import policy
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -75,7 +76,7 @@ def _quoted_printable(text: str) -> str:
     return binascii.b2a_qp(text.replace("\n", "\r\n").encode()).decode("ascii")
 
 
-def _header(name: str, value: str, wire: policy.EmailPolicy) -> str:
+def _header(name: str, value: str, wire: "policy.EmailPolicy[Any]") -> str:
     """One header with its line's end. What is simple is written as it is, everything else by the library."""
     if _SIMPLE.fullmatch(value) and len(name) + len(value) + 2 <= _LINE:
         return f"{name}: {value}\r\n"
@@ -84,7 +85,7 @@ def _header(name: str, value: str, wire: policy.EmailPolicy) -> str:
 
 
 @lru_cache(maxsize=256)
-def _mailbox_header(name: str, display: str, spec: str, wire: policy.EmailPolicy) -> str:
+def _mailbox_header(name: str, display: str, spec: str, wire: "policy.EmailPolicy[Any]") -> str:
     """A header with one named mailbox. Remembered: the letters of one white label share it."""
     username, _, domain = spec.rpartition("@")
     folded: str = wire.header_factory(name, str(Address(display, username, domain))).fold(policy=wire)

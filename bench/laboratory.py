@@ -1,0 +1,82 @@
+"""Where is measured: the local stack in a folder of its own, and beside it whatever it is compared with."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from adapters.database import Database
+from adapters.temporal import connect
+from bench import customers
+from domain.keys import workflow_id
+from domain.onboarding import OnboardingInput, State
+from starter.local.ports import Ports
+from starter.local.processes import Guard, ManagedProcess
+from starter.local.stack import ROOT, Stack
+from workflows.options import ONBOARDING_STATE, TENANT_ID
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The running stack, its white label, and a place for other processes."""
+
+    stack: Stack
+    api_key: str
+    path: Path
+    _guard: Guard
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the processes of the stack are told; what is compared with them is told the same."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "DIALTONE_"))}
+        return inherited | self.stack.environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    def launch(self, name: str, module: str, *arguments: str, extra: Mapping[str, str] | None = None) -> ManagedProcess:
+        """Start ``python -m module`` beside the stack."""
+        command = [sys.executable, "-m", module, *arguments]
+        return ManagedProcess(
+            name, command, env=self.environment | dict(extra or {}), log=self.path / f"{name}.log", guard=self._guard
+        )
+
+    async def connect(self) -> Client:
+        """A client as the processes of the stack have it."""
+        os.environ.update({name: value for name, value in self.stack.environment.items() if name.startswith("TEMPORAL_")})
+        return await connect(self.stack.settings)
+
+
+@contextmanager
+def laboratory() -> Iterator[Laboratory]:
+    """Everything up, everything gone at the end. Blocks: not to be entered on an event loop."""
+    with tempfile.TemporaryDirectory(prefix="dialtone-bench-") as folder, Guard() as guard:
+        path = Path(folder)
+        with Stack(path / "stack", Ports.free()) as stack:
+            yield Laboratory(stack, asyncio.run(_move_in(stack.settings.database)), path, guard)
+
+
+async def _move_in(url: str) -> str:
+    database = Database(url)
+    try:
+        return await customers.move_in(database)
+    finally:
+        await database.close()
+
+
+async def start(client: Client, workflow: str, begin: OnboardingInput, task_queue: str) -> "WorkflowHandle[object, object]":
+    """Start a workflow with all that the web process starts an onboarding with."""
+    attributes = [SearchAttributePair(ONBOARDING_STATE, State.OPENING.value), SearchAttributePair(TENANT_ID, begin.tenant_id)]
+    return await client.start_workflow(
+        workflow,
+        begin,
+        id=workflow_id(begin.id),
+        task_queue=task_queue,
+        memo={"fingerprint": begin.fingerprint, "tenant": begin.tenant_id},
+        search_attributes=TypedSearchAttributes(attributes),
+        static_summary=f"{begin.order.administration.value}: 1 line(s), 1 number(s), {begin.quote.total}",
+    )
