@@ -100,11 +100,12 @@ class RunningKamailio:
 
     async def __aenter__(self) -> Self:
         url = make_url(self._database_url)
+        secrets: dict[str, str] = {}
         if url.get_backend_name() == "sqlite":
             database = ["-A", f'DBURL="sqlite:///{url.database}"']
         else:
             plain = url.set(drivername="postgres", query={}).render_as_string(hide_password=False)
-            database = ["-A", "WITH_POSTGRESQL", "-A", f'DBURL="{plain}"']
+            database, secrets = ["-A", "WITH_POSTGRESQL"], {"DATABASE_URL": plain}
         rpc_port = httpx.URL(self.rpc_url).port
         defines = ["-A", f"SIP_PORT={self.sip_port}", "-A", f"RPC_PORT={rpc_port}", "-A", "WORKERS=2"]
         run = str(self._run)
@@ -116,6 +117,7 @@ class RunningKamailio:
                 *["-P", f"{run}/pid", *memory, *defines, *database],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **secrets},
             )
         await self._answering()
         return self

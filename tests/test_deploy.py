@@ -134,6 +134,18 @@ def test_the_switchs_container_starts_it_with_a_configuration_that_it_takes(adve
     assert checked.stdout.count(f"advertise {advertised}") == (2 if advertised else 0)
 
 
+def test_the_switchs_password_is_on_no_command_line(tmp_path: Path) -> None:
+    kamailio = tmp_path / "kamailio"
+    kamailio.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\necho "environment: $DATABASE_URL"\n')
+    kamailio.chmod(0o755)
+    address = "postgres://kamailio:secret@postgres/kamailio"
+    started = run(DEPLOY / "kamailio/entrypoint.sh", DATABASE_URL=address, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    *arguments, environment = started.stdout.splitlines()
+    assert "WITH_POSTGRESQL" in arguments
+    assert "secret" not in " ".join(arguments)
+    assert environment == f"environment: {address}"
+
+
 @workflow.defn
 class Idle:
     """A workflow that nobody starts: a worker must know one to ask for work."""
