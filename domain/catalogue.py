@@ -29,7 +29,7 @@ class PriceList(Value):
 
     version: Text
     plans: Annotated[tuple[Plan, ...], Field(min_length=1)]
-    grade_setup_minor: dict[Grade, int] = Field(default_factory=dict, description="One-off charge per number of a grade")
+    grade_setup_minor: dict[Grade, Charge] = Field(default_factory=dict, description="One-off charge per number of a grade")
 
     def plan(self, code: str | None) -> Plan | None:
         """The plan of that code, the first one for no code, nothing if there is none."""

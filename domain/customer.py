@@ -12,6 +12,10 @@ from domain.base import Value
 _TIME_ZONES = frozenset(available_timezones())
 # A mail program decodes such a word (RFC 2047), so no letter that names it can be sent: nobody would be asked to approve.
 _ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bq]\?", re.IGNORECASE)
+_UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Persian, Hindi and Arabic are not written right without these: joiners, and marks of direction that end with themselves.
+_JOINERS = "\u200c\u200d\u200e\u200f\u061c"
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a sign by their category, and nothing to see
 
 
 def _printable(text: str) -> str:
@@ -19,13 +23,12 @@ def _printable(text: str) -> str:
         raise ValueError("holds an encoded word of mail headers, =?...?=; write the characters themselves")
     if text.isascii() and text.isprintable():
         return text
-    # Control and bidirectional-override characters would let a name forge log lines, mail headers or what an operator reads.
-    if any(
-        unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
-        or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068"
-        for char in text
-    ):
-        raise ValueError("holds a character that cannot be shown; remove control and direction characters")
+    # Control, direction and invisible characters would let a name forge log lines, mail headers or what an operator reads, and
+    # make two names of what looks like one.
+    if any(unicodedata.category(char) in _UNSHOWABLE and char not in _JOINERS for char in text):
+        raise ValueError("holds a character that cannot be shown; remove control, direction and invisible characters")
+    if not any(unicodedata.category(char)[0] in "LNPS" and char not in _BLANKS for char in text):
+        raise ValueError("holds nothing that can be seen; write at least one letter, digit or sign")
     return unicodedata.normalize("NFC", text)
 
 

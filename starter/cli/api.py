@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -27,6 +28,11 @@ class Access:
 
     url: str
     api_key: str
+
+
+def onboarding_path(onboarding_id: str, verb: str | None = None) -> str:
+    """The address of one onboarding, or of something to do with it. Whatever was typed as the id stays one segment."""
+    return f"/v1/onboardings/{quote(onboarding_id, safe='')}" + (f"/{verb}" if verb else "")
 
 
 def state_directory() -> Path:
@@ -95,8 +101,7 @@ class Api:
         while True:
             headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last)}
             try:
-                path = f"/v1/onboardings/{onboarding_id}/events"
-                with self._http.stream("GET", path, headers=headers) as response:
+                with self._http.stream("GET", onboarding_path(onboarding_id, "events"), headers=headers) as response:
                     if response.status_code == httpx.codes.NO_CONTENT:
                         return
                     if response.is_error:

@@ -11,7 +11,7 @@ import typer
 
 from domain.onboarding import State
 from starter.cli import output
-from starter.cli.api import Api, CommandFailed, local_access
+from starter.cli.api import Api, CommandFailed, local_access, onboarding_path
 
 Url = Annotated[str | None, typer.Option("--url", envvar="DIALTONE_URL", help="Address of the API; the local stack's if unset")]
 Key = Annotated[
@@ -75,7 +75,7 @@ def show(onboarding: Id, url: Url = None, key: Key = None, as_json: AsJson = Fal
     Example: dialtone show 2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11
     """
     with connected(url, key) as api:
-        view = api.get(f"/v1/onboardings/{onboarding}")
+        view = api.get(onboarding_path(onboarding))
     if as_json:
         output.print_json(view)
         return
@@ -176,7 +176,7 @@ def _follow(api: Api, onboarding: str, *, as_json: bool) -> None:
             output.print_json(event)
         else:
             output.print_lines([output.entry(event)])
-    view = api.get(f"/v1/onboardings/{onboarding}")
+    view = api.get(onboarding_path(onboarding))
     if view["state"] != State.ACTIVE:
         code = (view["outcome"] or {}).get("code") or "no reason given"
         raise CommandFailed(f"The onboarding ended {view['state']} ({code}).")
@@ -188,7 +188,7 @@ def _decide(
     # On the local stack the operator's key places orders, so decisions about them need the other one.
     name = "approver" if verb in {"approve", "reject"} else "operator"
     with connected(*access, key_name=name) as api:
-        status = api.post(f"/v1/onboardings/{onboarding}/{verb}", body)
+        status = api.post(onboarding_path(onboarding, verb), body)
     if as_json:
         output.print_json(status)
     else:
@@ -264,4 +264,4 @@ def resolve_undo(
 def status(onboarding: Id, url: Url = None, key: Key = None) -> None:
     """Ask the running workflow itself, stuck undos included. Prints JSON."""
     with connected(url, key) as api:
-        sys.stdout.write(json.dumps(api.get(f"/v1/onboardings/{onboarding}/status"), indent=2) + "\n")
+        sys.stdout.write(json.dumps(api.get(onboarding_path(onboarding, "status")), indent=2) + "\n")

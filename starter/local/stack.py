@@ -110,7 +110,9 @@ class Stack:
             self._resources.enter_context(self.state.locked())
             self._guard = self._resources.enter_context(Guard())
             self.ports.require_free()
+            # Under the lock: a stack that runs here already keeps its own.
             self.state.keep_environment(self.environment)
+            self._keep_temporal_profile()
             outside = [name for name in self._parts if name not in _OURS]
             for name in outside:
                 self._launch(name)
@@ -235,7 +237,7 @@ class Stack:
             "TEMPORAL_ADDRESS": f"127.0.0.1:{ports.temporal}",
             "TEMPORAL_NAMESPACE": "default",
             # Instead of the profile in the caller's home directory, which may mean a cloud.
-            "TEMPORAL_CONFIG_FILE": str(self._temporal_profile()),
+            "TEMPORAL_CONFIG_FILE": str(self._temporal_profile),
         }
         if url := os.environ.get("DIALTONE_DATABASE_URL"):
             variables["DIALTONE_DATABASE_URL"] = url
@@ -243,10 +245,13 @@ class Stack:
             variables["DIALTONE_VOICE_RPC_URL"] = f"http://127.0.0.1:{ports.sip_rpc}/RPC"
         return variables
 
+    @property
     def _temporal_profile(self) -> Path:
-        file = self.state.path / "temporal.toml"
-        file.write_text(f'[profile.default]\naddress = "127.0.0.1:{self.ports.temporal}"\nnamespace = "default"\n')
-        return file
+        return self.state.path / "temporal.toml"
+
+    def _keep_temporal_profile(self) -> None:
+        address = f"127.0.0.1:{self.ports.temporal}"
+        self._temporal_profile.write_text(f'[profile.default]\naddress = "{address}"\nnamespace = "default"\n')
 
     def _define_parts(self) -> dict[str, _Part]:
         ports, path = self.ports, self.state.path

@@ -28,6 +28,8 @@ GROWS, SHRINKS = "\U0001d160", "e\u0301"
         "株式会社ダイヤル",
         "מאפיית עדה",
         "مخبز عدى",
+        "نمایندگی\u200cها",
+        "مخبز\u061c 24",
         "אבג ABC דהו",
         "नेहा\u200dज़ दुकान",
         "Zoë\u200e",
@@ -54,6 +56,12 @@ def test_a_name_in_any_script_is_a_name(name: str) -> None:
         "\u2066",
         "\u2067",
         "\u2068",
+        "\u2069",
+        "\u200b",
+        "\u2060",
+        "\ufeff",
+        "\u00ad",
+        "\U000e0041",
         "\ue000",
         "\uffff",
     ],
@@ -62,6 +70,14 @@ def test_a_name_in_any_script_is_a_name(name: str) -> None:
 def test_characters_that_cannot_be_shown_are_refused(character: str, around: str) -> None:
     with pytest.raises(ValidationError, match="holds a character that cannot be shown"):
         text.validate_python(around.format(character))
+
+
+@pytest.mark.parametrize(
+    "name", ["\u200e", "\u200c\u200d", "\u061c \u200f", "\u0301", "\u3164", "\u2800\u2800", "\u115f\u200e"]
+)
+def test_a_name_that_nobody_can_see_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="nothing that can be seen"):
+        text.validate_python(name)
 
 
 @pytest.mark.parametrize("name", ["=?utf-8?q?x=0d=0aBcc:_everybody?=", "Ada =?ISO-8859-1?B?QQ==?= Ltd", "Söhne =?utf-8?Q?a?="])

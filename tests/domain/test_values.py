@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from domain import errors
 from domain.access import Principal, Right, Role
 from domain.base import Value
-from domain.catalogue import Terms
+from domain.catalogue import PriceList, Terms
 from domain.errors import DialtoneError, Refused, Unavailable
+from domain.numbers import Grade
 from domain.onboarding import Decision, OnboardingInput
 from tests.builders import a_tenant, an_onboarding, paid_by_parent
 
@@ -45,6 +46,14 @@ def test_a_plan_is_found_by_its_code_or_is_the_first() -> None:
     assert prices.plan(None) is prices.plans[0]
     assert prices.plan("office-20") is prices.plans[0]
     assert prices.plan("none-such") is None
+
+
+def test_no_grade_of_number_pays_the_customer() -> None:
+    prices = a_tenant().price_list.model_dump()
+    for wrong in (-1, 9.5):
+        with pytest.raises(ValidationError):
+            PriceList.model_validate(prices | {"grade_setup_minor": {"gold": wrong}})
+    assert PriceList.model_validate(prices | {"grade_setup_minor": {"gold": 0}}).grade_setup_minor == {Grade.GOLD: 0}
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
-from starter.cli.api import Access, Api, CommandFailed, local_access
+from starter.cli.api import Access, Api, CommandFailed, local_access, onboarding_path
 from starter.local.state import StateDirectory
 
 ACCESS = Access(url="http://api.test", api_key="dt_key")
@@ -74,6 +75,16 @@ def test_following_goes_on_after_a_lost_connection_without_losing_or_repeating_a
     api, asked = an_api(stream(1, 2), httpx.ReadError("lost"), stream(3), httpx.Response(204))
     assert [event["sequence"] for event in api.follow("1")] == [1, 2, 3]
     assert [request.headers["Last-Event-ID"] for request in asked] == ["0", "2", "2", "3"]
+
+
+@pytest.mark.parametrize("typed", ["a/../../keys", "a?white_label=b", "a#b", "../numbers", "é %"])
+def test_whatever_is_typed_as_an_id_stays_an_id(typed: str) -> None:
+    api, asked = an_api(httpx.Response(200, json={}), httpx.Response(204))
+    api.get(onboarding_path(typed, "status"))
+    assert list(api.follow(typed)) == []
+    for request, verb in zip(asked, ("status", "events"), strict=True):
+        segments = request.url.raw_path.decode().split("/")
+        assert (segments[:3], unquote(segments[3]), segments[4:]) == (["", "v1", "onboardings"], typed, [verb])
 
 
 def test_without_a_stack_the_way_out_is_named(in_empty_directory: Callable[[], Path]) -> None:

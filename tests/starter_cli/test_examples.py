@@ -89,3 +89,9 @@ async def test_wrong_example_data_are_refused_with_the_file_and_the_field(tmp_pa
         await seed("sqlite:///never-opened.db", tmp_path)
     with pytest.raises(StackError, match="no example data"):
         await seed("sqlite:///never-opened.db", tmp_path / "nowhere")
+
+
+def test_every_white_label_has_credit_limits_looked_at_above_some_amount() -> None:
+    for file in (EXAMPLES / "white-labels").glob("*.json"):
+        tenant, _ = read_white_label(file)
+        assert tenant.approval.credit_limit_over_minor is not None, tenant.slug

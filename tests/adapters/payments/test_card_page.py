@@ -181,17 +181,30 @@ def test_other_reports_are_none_of_ours(fields):
     [
         report("whsec_other"),
         report(at=time.time() - 301),
+        report(at=time.time() + 360),
         (report()[0], ""),
         (report()[0], "t=now,v1=x"),
         (report()[0] + b" ", report()[1]),
         (b"\xff", report()[1]),
     ],
-    ids=["other secret", "stale", "none", "nonsense", "changed", "not text"],
+    ids=["other secret", "stale", "from the future", "none", "nonsense", "changed", "not text"],
 )
 def test_a_report_without_a_current_signature_is_refused(body, signature):
     with pytest.raises(Refused) as refused:
         read_webhook(body, signature, SECRET)
     assert refused.value.code == "bad_signature"
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "7", "no json", "[" * 100_000])
+def test_what_is_signed_and_no_event_is_a_bad_request(body):
+    with pytest.raises(Refused) as refused:
+        read_webhook(body.encode(), stripe.WebhookSignature.generate_signature_header(body, "whsec_test"), SECRET)
+    assert refused.value.code == "bad_request"
+
+
+def test_clocks_may_differ_by_minutes():
+    assert read_webhook(*report(at=time.time() + 240), SECRET) is not None
+    assert read_webhook(*report(at=time.time() - 240), SECRET) is not None
 
 
 @pytest.fixture
