@@ -34,3 +34,8 @@ def line_name(onboarding: str, position: int) -> str:
 def step_key(onboarding: str, step: str, generation: int = 1) -> str:
     """``<onboarding id>:<step>:<generation>``. The generation moves only by a person's decision, such as a new card."""
     return f"{onboarding}:{step}:{generation}"
+
+
+def update_id(principal: str, update: str, idempotency_key: str) -> str:
+    """The Temporal update id of a decision: the same principal's repetition of it is answered as the first one was."""
+    return str(uuid.uuid5(_NAMESPACE, f"update\n{principal}\n{update}\n{idempotency_key}"))

@@ -42,6 +42,7 @@ PATIENCE = 5.0
 
 _STATE = SearchAttributeKey.for_keyword("OnboardingState")
 _TENANT = SearchAttributeKey.for_keyword("TenantId")
+_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 _WORKFLOW = "onboarding"
 
 _log = logging.getLogger(__name__)
@@ -127,7 +128,12 @@ class Onboardings:
 
     async def _begin(self, begin: OnboardingInput) -> None:
         attributes = TypedSearchAttributes(
-            [SearchAttributePair(_STATE, State.OPENING.value), SearchAttributePair(_TENANT, begin.tenant_id)]
+            [
+                SearchAttributePair(_STATE, State.OPENING.value),
+                SearchAttributePair(_TENANT, begin.tenant_id),
+                # Said from the start: what was never set is found by neither true nor false.
+                SearchAttributePair(_ATTENTION, value=False),
+            ]
         )
         lines, numbers = len(begin.order.services), begin.order.number_count
         try:
@@ -200,24 +206,40 @@ class Onboardings:
             raise _nobody_answers(error) from error
         return answer
 
-    async def steer(self, onboarding_id: str, update: str, value: Value) -> OnboardingStatus:
-        """Pass a decision on. Raises ``Refused`` with the workflow's code if it says no, ``already_finished`` if it has
-        ended, ``NotFound`` if it never began, ``Unavailable`` if nobody answers in time."""
+    async def steer(self, onboarding_id: str, update: str, value: Value, update_id: str | None = None) -> OnboardingStatus:
+        """Pass a decision on. A repetition with the same ``update_id`` gets the first answer and decides nothing anew.
+
+        Raises ``Refused`` with the workflow's code if it says no, ``already_finished`` if it has ended, ``NotFound`` if it
+        never began, ``Unavailable`` if nobody answers in time.
+        """
         try:
             async with asyncio.timeout(PATIENCE):
                 answer: OnboardingStatus = await self._handle(onboarding_id).execute_update(
-                    update, value, result_type=OnboardingStatus
+                    update, value, id=update_id, result_type=OnboardingStatus
                 )
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type:
                 raise Refused(error.cause.message, code=error.cause.type) from error
             _log.exception("update failed", extra={"update": update, "onboarding": onboarding_id})
-            raise _nobody_answers(error) from error
+            raise _nobody_answers(error, _unknown_whether_done(update_id)) from error
         except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
                 await self.view(onboarding_id, None)
+                earlier = await self._answered(onboarding_id, update_id) if update_id else None
+                if earlier is not None:
+                    return earlier
                 raise Refused("This onboarding has ended; it cannot be changed any more.", code="already_finished") from error
-            raise _nobody_answers(error) from error
+            raise _nobody_answers(error, _unknown_whether_done(update_id)) from error
+        return answer
+
+    async def _answered(self, onboarding_id: str, update_id: str) -> OnboardingStatus | None:
+        """What this update was answered before the onboarding ended, ``None`` if it never was."""
+        first = self._handle(onboarding_id).get_update_handle(update_id, result_type=OnboardingStatus)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer: OnboardingStatus = await first.result()
+        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            return None
         return answer
 
     def _handle(self, onboarding_id: str) -> WorkflowHandle[Any, Any]:
@@ -256,14 +278,21 @@ def _replay(earlier: OnboardingView, fingerprint: str) -> Started:
     return Started(id=earlier.id, state=earlier.state, replayed=True)
 
 
-def _nobody_answers(error: BaseException) -> Unavailable:
-    _log.warning("no answer from Temporal or its worker", extra={"cause": _cause(error)})
-    return Unavailable(
-        "Nobody answered in time, so it is not known whether this was done. Look at the onboarding, or send the same "
-        "again: what was done already will not be done twice.",
-        code="worker_unavailable",
-        retry_after=PATIENCE,
+_ASK_AGAIN = "Nobody answered in time. Ask again: asking changes nothing."
+
+
+def _unknown_whether_done(update_id: str | None) -> str:
+    again = (
+        "Look at the onboarding before you send it again; with an Idempotency-Key it could simply be repeated."
+        if update_id is None
+        else "Send the same again with the same Idempotency-Key: what was done already is answered, and not done twice."
     )
+    return f"Nobody answered in time, so it is not known whether this was done. {again}"
+
+
+def _nobody_answers(error: BaseException, sentence: str = _ASK_AGAIN) -> Unavailable:
+    _log.warning("no answer from Temporal or its worker", extra={"cause": _cause(error)})
+    return Unavailable(sentence, code="worker_unavailable", retry_after=PATIENCE)
 
 
 def _cause(error: BaseException) -> str:

@@ -130,17 +130,23 @@ Own = Annotated[OnboardingView, Depends(_own_onboarding)]
 """The onboarding that the address names, if the caller's white label has it: looked up before rights are, so that nobody
 learns from a 403 that an id exists."""
 
-_IDEMPOTENCY = Header(
-    alias="Idempotency-Key",
-    min_length=1,
-    max_length=255,
-    pattern=r"^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$",
-    description="New for every new order, the same when you repeat one; with or without quotes",
-    examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
-)
+
+def _idempotency_header(description: str) -> Any:
+    return Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$",
+        description=f"{description}; with or without quotes",
+        examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    )
 
 
-async def _idempotency_key(value: Annotated[str, _IDEMPOTENCY]) -> str:
+_PER_ORDER = _idempotency_header("New for every new order, the same when you repeat one")
+_PER_DECISION = _idempotency_header("New for every decision, the same when you repeat one: you get the first answer again")
+
+
+async def _idempotency_key(value: Annotated[str, _PER_ORDER]) -> str:
     key = value.strip()
     if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
         key = key[1:-1]
@@ -150,3 +156,10 @@ async def _idempotency_key(value: Annotated[str, _IDEMPOTENCY]) -> str:
 
 
 IdempotencyKey = Annotated[str, Depends(_idempotency_key)]
+
+
+async def _decision_key(value: Annotated[str | None, _PER_DECISION] = None) -> str | None:
+    return None if value is None else await _idempotency_key(value)
+
+
+DecisionKey = Annotated[str | None, Depends(_decision_key)]

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
+from domain import keys
 from domain.access import Principal, Right
 from domain.onboarding import Correction, Decision, OnboardingStatus, UndoResolution
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
-from starter.api.access import Authenticated, Caller, Own, Strict, Work, need
+from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
 from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody
 from starter.services import Services
@@ -26,68 +27,81 @@ Why = Annotated[Reason | None, Body()]
 
 
 async def _decide(
-    services: Services, principal: Principal, view: OnboardingView, update: str, body: Reason | RejectBody | None
+    services: Services,
+    principal: Principal,
+    view: OnboardingView,
+    update: str,
+    body: Reason | RejectBody | None,
+    key: str | None,
 ) -> OnboardingStatus:
     decision = Decision(actor=principal.id, person=principal.person, reason=body.reason if body else None)
-    return await services.onboardings.steer(view.id, update, decision)
+    return await services.onboardings.steer(view.id, update, decision, _update_id(principal, update, key))
+
+
+def _update_id(principal: Principal, update: str, key: str | None) -> str | None:
+    return None if key is None else keys.update_id(principal.id, update, key)
 
 
 @router.post("/approve", summary="Approve")
-async def approve(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+async def approve(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
     """Lets an order go on that waits for approval. Not for the one who placed it."""
     need(principal, Right.APPROVE)
-    return await _decide(services, principal, view, "approve", body)
+    return await _decide(services, principal, view, "approve", body, key)
 
 
 @router.post("/reject", summary="Reject")
-async def reject(principal: Caller, view: Own, services: Work, body: RejectBody) -> OnboardingStatus:
+async def reject(principal: Caller, view: Own, services: Work, key: DecisionKey, body: RejectBody) -> OnboardingStatus:
     """Refuses an order that waits for approval; what was reserved is released."""
     need(principal, Right.APPROVE)
-    return await _decide(services, principal, view, "reject", body)
+    return await _decide(services, principal, view, "reject", body, key)
 
 
 @router.post("/cancel", summary="Cancel")
-async def cancel(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+async def cancel(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
     """Undoes everything. Possible until the service is active."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "cancel", body)
+    return await _decide(services, principal, view, "cancel", body, key)
 
 
 @router.post("/resend-activation", summary="Send a new activation link")
-async def resend_activation(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+async def resend_activation(
+    principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None
+) -> OnboardingStatus:
     """The links sent before stop working."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "resend_activation", body)
+    return await _decide(services, principal, view, "resend_activation", body, key)
 
 
 @router.post("/correct", summary="Correct contact data")
-async def correct(principal: Caller, view: Own, services: Work, body: CorrectBody) -> OnboardingStatus:
+async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey, body: CorrectBody) -> OnboardingStatus:
     """Corrects what an onboarding is held for; the step that failed is tried again."""
     need(principal, Right.OPERATE)
     correction = Correction(actor=principal.id, reason=body.reason, email=body.email)
-    return await services.onboardings.steer(view.id, "correct", correction)
+    return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", key))
 
 
 @router.post("/retry", summary="Try again")
-async def retry(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+async def retry(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
     """Tries the step again that an onboarding is held for."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "retry", body)
+    return await _decide(services, principal, view, "retry", body, key)
 
 
 @router.post("/give-up", summary="Give up")
-async def give_up(principal: Caller, view: Own, services: Work, body: Why = None) -> OnboardingStatus:
+async def give_up(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
     """Ends a held onboarding; everything is undone."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "give_up", body)
+    return await _decide(services, principal, view, "give_up", body, key)
 
 
 @router.post("/resolve-undo", summary="Resolve a stuck undo")
-async def resolve_undo(principal: Caller, view: Own, services: Work, body: ResolveUndoBody) -> OnboardingStatus:
+async def resolve_undo(
+    principal: Caller, view: Own, services: Work, key: DecisionKey, body: ResolveUndoBody
+) -> OnboardingStatus:
     """For an effect that could not be undone: it was dealt with by hand, or shall be tried again now."""
     need(principal, Right.OPERATE)
     resolution = UndoResolution(actor=principal.id, undo=body.undo, resolved=body.resolved, reason=body.reason)
-    return await services.onboardings.steer(view.id, "resolve_undo", resolution)
+    return await services.onboardings.steer(view.id, "resolve_undo", resolution, _update_id(principal, "resolve_undo", key))
 
 
 class CredentialList(Listing[Credentials]):

@@ -61,9 +61,16 @@ def test_nothing_enters_a_key_that_changes_when_a_step_is_tried_again() -> None:
         function for _, function in inspect.getmembers(keys, inspect.isfunction) if function.__module__ == keys.__name__
     ]
     taken = {name for function in functions for name in inspect.signature(function).parameters}
-    assert taken == {"tenant_id", "idempotency_key", "onboarding", "position", "step", "generation"}
+    assert taken == {"tenant_id", "idempotency_key", "onboarding", "position", "step", "generation", "principal", "update"}
     tree = ast.parse(inspect.getsource(keys))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
     of_uuid = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "uuid"}
     assert imported == {"uuid"}
     assert of_uuid == {"UUID", "uuid5"}
+
+
+def test_a_decision_is_the_same_one_only_of_the_same_principal() -> None:
+    first = keys.update_id("key:a", "approve", "k")
+    assert first == keys.update_id("key:a", "approve", "k")
+    others = {keys.update_id(*of) for of in (("key:b", "approve", "k"), ("key:a", "reject", "k"), ("key:a", "approve", "l"))}
+    assert len({first, *others}) == 4

@@ -230,7 +230,7 @@ class Office:
             outcome=row.outcome,
         )
 
-    async def steer(self, onboarding_id: str, update: str, value: Any) -> OnboardingStatus:
+    async def steer(self, onboarding_id: str, update: str, value: Any, update_id: str | None = None) -> OnboardingStatus:
         self._there()
         row = await self._reader.get(onboarding_id)
         if self.refuse:

@@ -25,7 +25,7 @@ class _Willing(Office):
     async def start(self, *_: Any, **__: Any) -> Started:
         return Started(id=KNOWN)
 
-    async def steer(self, onboarding_id: str, update: str, value: Any) -> OnboardingStatus:
+    async def steer(self, onboarding_id: str, update: str, value: Any, update_id: str | None = None) -> OnboardingStatus:
         return await self.status(onboarding_id)
 
 

@@ -80,7 +80,49 @@ async def test_a_decision_nobody_answers_is_unavailable_within_a_few_seconds(
         response = await real_house.http.post(f"/v1/onboardings/{onboarding}/cancel", headers=real_house.by("admin"))
     assert (response.status_code, response.json()["code"]) == (503, "worker_unavailable")
     assert int(response.headers["Retry-After"]) >= 1
-    assert "not be done twice" in response.json()["detail"]
+    assert "Look at the onboarding before you send it again" in response.json()["detail"]
+    with pytest.raises(Unavailable, match="asking changes nothing"):
+        await real_house.services.onboardings.status(onboarding, patience=0.5)
+
+
+async def _accepted_updates(temporal: Client, onboarding: str) -> int:
+    history = await temporal.get_workflow_handle(keys.workflow_id(onboarding)).fetch_history()
+    return sum(event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events)
+
+
+async def test_a_decision_whose_answer_was_lost_is_repeated_and_counts_once(
+    real_house: House, temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = f"late-{uuid.uuid4()}"
+    office = Onboardings(temporal, real_house.reader, real_house.catalogue, queue)
+    real_house.services = real_house.app.state.services = replace(real_house.services, onboardings=office)
+    onboarding = (await real_house.order()).json()["id"]
+    path = f"/v1/onboardings/{onboarding}/approve"
+    headers = real_house.by("approver", **{"Idempotency-Key": "of this decision"})
+    with monkeypatch.context() as impatient:
+        impatient.setattr(onboardings, "PATIENCE", 0.5)
+        lost = await real_house.http.post(path, headers=headers)
+    assert (lost.status_code, lost.json()["code"]) == (503, "worker_unavailable")
+    assert "same Idempotency-Key" in lost.json()["detail"]
+    async with Worker(temporal, task_queue=queue, workflows=[Clerk]):
+        answers = [await real_house.http.post(path, headers=headers) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].json() == answers[1].json()
+        assert await _accepted_updates(temporal, onboarding) == 1
+        for differs in (real_house.by("approver", **{"Idempotency-Key": "of another"}), real_house.by("approver")):
+            assert (await real_house.http.post(path, headers=differs)).status_code == 200
+        assert await _accepted_updates(temporal, onboarding) == 3
+
+
+async def test_a_repeated_decision_gets_its_first_answer_even_after_the_end(staffed: House, temporal: Client) -> None:
+    onboarding = (await staffed.order()).json()["id"]
+    path = f"/v1/onboardings/{onboarding}/cancel"
+    first = await staffed.http.post(path, headers=staffed.by("admin", **{"Idempotency-Key": '"mine"'}))
+    await temporal.get_workflow_handle(keys.workflow_id(onboarding)).result()
+    again = await staffed.http.post(path, headers=staffed.by("admin", **{"Idempotency-Key": "mine"}))
+    assert (again.status_code, again.json()) == (200, first.json())
+    another = await staffed.http.post(path, headers=staffed.by("admin", **{"Idempotency-Key": "not mine"}))
+    assert (another.status_code, another.json()["code"]) == (409, "already_finished")
 
 
 async def test_without_temporal_every_question_is_unavailable(real_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
