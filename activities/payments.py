@@ -4,6 +4,7 @@ After a timeout nobody knows whether money is held, taken or neither, so the wor
 void and refund. ``release_payment`` asks and does what is needed; the choice is written once, here.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -52,6 +53,7 @@ class PaymentActivities:
         self._fence = fence
         self._settling = settling
         self._now = now or (lambda: datetime.now(UTC))
+        self._attempts: set[asyncio.Task[Payment]] = set()
 
     @activity.defn(name="authorise_payment")
     @translated
@@ -80,6 +82,16 @@ class PaymentActivities:
         return released
 
     async def _guarded(self, payment: PaymentOrder, verb: Callable[[PaymentOrder], Awaitable[Payment]]) -> Payment:
+        """An attempt comes to its own end, even when its time is over and nobody waits for it any more.
+
+        Cut off in the middle, it could leave a payment at the gateway that nobody undoes.
+        """
+        attempt = asyncio.create_task(self._attempt(payment, verb))
+        self._attempts.add(attempt)
+        attempt.add_done_callback(self._attempts.discard)
+        return await asyncio.shield(attempt)
+
+    async def _attempt(self, payment: PaymentOrder, verb: Callable[[PaymentOrder], Awaitable[Payment]]) -> Payment:
         """Do one verb between the fence's gates.
 
         An attempt without an answer is not reported as ended: what it asked for may still happen, and the undo must know.
@@ -97,11 +109,16 @@ class PaymentActivities:
         return done
 
     async def _undo(self, payment: PaymentOrder) -> Payment | None:
-        known = await self._gateway.find(payment)
-        if known is None:
-            return None
-        if known.state is PaymentState.AUTHORISED:
-            return await self._gateway.void(payment)
-        if known.state is PaymentState.CAPTURED:
-            return await self._gateway.refund(payment)
-        return known
+        # A late attempt may move the payment between our look and our verb; it only moves forward, so this comes to an end.
+        while True:
+            known = await self._gateway.find(payment)
+            try:
+                if known is not None and known.state is PaymentState.AUTHORISED:
+                    return await self._gateway.void(payment)
+                if known is not None and known.state is PaymentState.CAPTURED:
+                    return await self._gateway.refund(payment)
+            except Refused:
+                if await self._gateway.find(payment) == known:
+                    raise
+            else:
+                return known

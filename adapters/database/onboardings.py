@@ -110,7 +110,9 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
             step_keys.remember(connection, opening.key, _NAME_TAKEN)
     if taken:
         refusal = refusal or NameTaken("Another open account has this name. Choose a name that tells the two apart.")
-    _write_row(connection, opening)
+    # A refused opening is kept as a row that can end; what its entries tell did not happen.
+    told = () if refusal else opening.progress.entries
+    _write_row(connection, opening.model_copy(update={"progress": opening.progress.model_copy(update={"entries": told})}))
     return refusal
 
 

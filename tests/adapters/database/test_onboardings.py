@@ -153,7 +153,7 @@ async def test_a_taken_name_is_refused_and_the_row_is_kept_so_that_its_end_can_b
             await database.records.open_account(opening)
     await database.records.record(second.progress(State.REJECTED, "rejected"))
     assert (await database.reader.get(second.id)).state is State.REJECTED
-    assert [event.event for event in await database.reader.timeline(second.id)] == ["account_opened", "rejected"]
+    assert [event.event for event in await database.reader.timeline(second.id)] == ["rejected"]
     assert await status_of(database, second) is None
 
 
