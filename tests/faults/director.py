@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-When = Literal["before", "after"]
+When = Literal["before", "after", "refused"]
+"""``after``: the port has done it. ``refused``: it has raised an error of the domain."""
 Do = Literal["go", "kill", "fail", "refuse", "hold"]
 """``kill``: the worker ends at once (SIGKILL). ``fail``: the call is reported as unanswered, ``refuse``: as refused; after
 the effect both are lies. ``hold``: the call waits until the test lets it go, whatever the worker thinks of it meanwhile."""
@@ -40,7 +41,6 @@ class Cue:
     fired: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    passed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meets(self, moment: Moment) -> bool:
         named = self.onboarding in {None, moment.onboarding}
@@ -132,6 +132,5 @@ class Director:
         cue.reached.set()
         if do == "hold":
             await cue.released.wait()
-            cue.passed.set()
             return "go"
         return do

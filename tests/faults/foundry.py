@@ -41,6 +41,14 @@ class WorkerProcess:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing any more, and does not know it."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was, as if no time had passed."""
+        os.kill(self.pid, signal.SIGCONT)
+
     async def ended(self) -> int:
         """Wait until the process is gone. Its exit status: minus the signal's number if one killed it."""
         return await asyncio.shield(
@@ -64,11 +72,14 @@ class Foundry:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def start(self, *, settings: Mapping[str, Any], environment: Mapping[str, str], port: int, log: Path) -> WorkerProcess:
-        """Fork a worker; it asks the director at ``port``."""
+    def start(
+        self, *, settings: Mapping[str, Any], environment: Mapping[str, str], port: int, log: Path, tuning: Mapping[str, int]
+    ) -> WorkerProcess:
+        """Fork a worker; it asks the director at ``port``. ``tuning`` goes to the SDK's worker."""
         token, worker = str(uuid.uuid4()), WorkerProcess()
         self._workers[token] = worker
         order = {"token": token, "settings": settings, "environment": environment, "port": port, "log": str(log)}
+        order["tuning"] = dict(tuning)
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()

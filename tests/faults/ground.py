@@ -32,7 +32,7 @@ from domain.onboarding import CardPresented, OnboardingInput, Outcome, State
 from domain.views import OnboardingView
 from starter.local.stripe_edge import RunningGateway
 from tests import builders, invariants
-from tests.faults.director import Director
+from tests.faults.director import Cue, Director
 from tests.faults.foundry import Foundry, WorkerProcess
 from tests.stripe import WORKS, left_card
 from workflows.onboarding import OnboardingWorkflow
@@ -66,18 +66,20 @@ class Ground:
 
     # Workers
 
-    def launch(self) -> WorkerProcess:
-        """A worker process."""
+    def launch(self, **tuning: int) -> WorkerProcess:
+        """A worker process; ``tuning`` are options of the SDK's worker."""
         fields = self.settings.model_dump(
             mode="json",
             include={"state_dir", "database_url", "voice_database_url", "smtp_port", "stripe_api_base", "task_queue"},
         )
-        return self.foundry.start(settings=fields, environment=self.environment, port=self.director.port, log=self.log)
+        return self.foundry.start(
+            settings=fields, environment=self.environment, port=self.director.port, log=self.log, tuning=tuning
+        )
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[WorkerProcess]:
+    async def worker(self, **tuning: int) -> AsyncIterator[WorkerProcess]:
         """A worker that is not replaced when it dies."""
-        process = self.launch()
+        process = self.launch(**tuning)
         try:
             yield process
         finally:
@@ -146,6 +148,13 @@ class Ground:
                 raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}.\n{self.director.story()}")
             await asyncio.sleep(LOOK_EVERY)
         return found
+
+    async def sees(self, cue: Cue, seconds: float = PATIENCE) -> None:
+        """Wait until the moment of this cue has come."""
+        try:
+            await asyncio.wait_for(cue.reached.wait(), seconds)
+        except TimeoutError:
+            raise AssertionError(f"{cue.call} ({cue.when}) did not come.\n{self.director.story()}") from None
 
     async def tell(self, onboarding: str, update: str, value: Any, *, once_said: Collection[str | None] = ()) -> None:
         """Send an update until it is answered, however many workers die meanwhile. Codes in ``once_said`` mean "done before"."""

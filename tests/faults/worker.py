@@ -38,7 +38,7 @@ from workflows import options
 
 STEP = timedelta(seconds=2.5)
 """How long an attempt may take: a killed worker's steps are tried again only after that."""
-SETTLING = STEP + timedelta(seconds=1)
+SETTLING = STEP + timedelta(seconds=6)
 _ONBOARDING_ID = 36  # characters; every key begins with it
 _SOON = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(milliseconds=500))
 
@@ -105,7 +105,11 @@ class Faulty:
     async def _call(self, name: str, method: Callable[..., Coroutine[Any, Any, Any]], value: Any) -> Any:
         about = onboarding_of(value)
         await self._stage.moment(name, "before", about)
-        answer = await method(value)
+        try:
+            answer = await method(value)
+        except DialtoneError:
+            await self._stage.moment(name, "refused", about)
+            raise
         await self._stage.moment(name, "after", about)
         return answer
 
@@ -148,7 +152,7 @@ async def activities(settings: Settings, stage: Stage) -> AsyncIterator[Sequence
             await part.close()
 
 
-async def work(settings: Settings, port: int) -> None:
+async def work(settings: Settings, port: int, tuning: dict[str, Any]) -> None:
     """Work until killed, or until the test is over."""
     hurry()
     client = await connect(settings)
@@ -159,7 +163,7 @@ async def work(settings: Settings, port: int) -> None:
             settings,
             methods,
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
-            identity=f"{os.getpid()}@faults",
+            **tuning,
         ),
     ):
         # Held open for as long as the test lives.
@@ -176,7 +180,7 @@ def _child(order: dict[str, Any]) -> None:
         os.dup2(source, fd)
     os.environ.update(order["environment"])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
-    asyncio.run(work(Settings.model_validate(order["settings"]), order["port"]))
+    asyncio.run(work(Settings.model_validate(order["settings"]), order["port"], order["tuning"]))
 
 
 def main() -> None:
