@@ -96,7 +96,7 @@ class Mailbox:
         found: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
         return found[::-1]
 
-    async def letter(self, address: str, kind: str, count: int = 1, seconds: float = 45.0) -> dict[str, Any]:
+    async def letter(self, address: str, kind: str, count: int = 1, seconds: float = 90.0) -> dict[str, Any]:
         """The newest letter of a kind, as soon as there are ``count`` of them."""
 
         async def look() -> dict[str, Any] | None:

@@ -145,7 +145,9 @@ async def test_approving_is_for_one_other_person_once_and_in_time(town: Town, tm
     await town.northway.decide(onboarding, "cancel")
     await town.northway.wait_until_over(onboarding)
     late = await town.approver.decide(onboarding, "approve")
-    assert (late.status_code, late.json()["code"]) == (409, "already_finished")
+    # Over for people; the run itself may still be sending the letter that says so.
+    assert late.status_code == 409
+    assert late.json()["code"] in {"already_finished", "not_waiting"}
 
 
 async def test_a_rejected_order_says_why_and_holds_nothing(town: Town, tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ async def test_after_everything_the_books_agree(town: Town, tmp_path: Path) -> N
 
 def _stray_line(stack: Stack) -> None:
     with database(stack, "kamailio.db") as switch:
-        switch.execute("INSERT INTO subscriber (username, domain, ha1) VALUES ('d0123456789abcdef0123', 'sip.example.com', 'x')")
+        switch.execute(
+            "INSERT INTO subscriber (username, domain, ha1) VALUES ('d0123456789abcdef0123', 'sip.example.com', 'x')"
+        )
 
 
 def _stray_line_removed(stack: Stack) -> None:
