@@ -34,7 +34,7 @@ def test_every_kind_is_complete_whatever_the_order_has(kind: MailKind, facts: di
     assert "\n\n\n" not in written.text
 
 
-@pytest.mark.parametrize("kind", CUSTOMER_KINDS)
+@pytest.mark.parametrize("kind", sorted(CUSTOMER_KINDS))
 def test_a_customer_gets_one_link_that_is_theirs_in_both_parts(kind: MailKind):
     written = letter(kind)
     links = set(re.findall(rf"{BASE_URL}/\S+?(?=[\s<\"])", written.text + written.html))
@@ -47,7 +47,7 @@ def test_a_customer_gets_one_link_that_is_theirs_in_both_parts(kind: MailKind):
     assert f">{link}<" in written.html, "the address must also stand there in plain text"
 
 
-@pytest.mark.parametrize("kind", OPERATOR_KINDS)
+@pytest.mark.parametrize("kind", sorted(OPERATOR_KINDS))
 def test_an_operator_gets_the_console_and_never_the_customers_link(kind: MailKind):
     written = letter(kind)
     for part in (written.text, written.html):
