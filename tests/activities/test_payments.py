@@ -94,9 +94,9 @@ class Clock:
 class Till:
     """The three verbs, as a worker runs them."""
 
-    def __init__(self) -> None:
+    def __init__(self, bank: Bank | None = None) -> None:
         self.clock = Clock()
-        self.bank, self.gate = Bank(), Gate(self.clock)
+        self.bank, self.gate = bank or Bank(), Gate(self.clock)
         self.verbs = PaymentActivities(self.bank, self.gate, SETTLING, self.clock)
 
     async def authorise(self) -> Payment:
@@ -255,6 +255,50 @@ async def test_an_attempt_that_is_repeated_after_a_lost_answer_ends_the_uncertai
     released = await till.release()
     assert released is not None
     assert released.state is PaymentState.VOIDED
+
+
+async def test_an_attempt_that_nobody_waits_for_any_more_comes_to_its_own_end(till: Till) -> None:
+    """Its time is over and the worker cancels it, but what was asked of the gateway is done and the fence must hear of it."""
+    till.bank.door.clear()
+    attempt = asyncio.create_task(till.authorise())
+    await till.bank.visited.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert till.gate.under_way is not None
+    with pytest.raises(ApplicationError) as waits:
+        await till.release()
+    assert waits.value.type == "attempt_under_way"
+    till.bank.door.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert till.gate.under_way is None
+    assert till.bank.state is PaymentState.VOIDED
+    assert till.bank.asked == ["authorise", "void"]
+
+
+async def test_a_hold_that_is_captured_while_it_is_being_voided_is_refunded(till: Till) -> None:
+    class Hurried(Bank):
+        async def void(self, order: PaymentOrder) -> Payment:
+            self.asked.append("void")
+            self.state = PaymentState.CAPTURED
+            raise PaymentDeclined("It has been captured meanwhile.", code="not_voidable")
+
+    till = Till(Hurried())
+    till.bank.state = PaymentState.AUTHORISED
+    released = await till.release()
+    assert released is not None
+    assert released.state is PaymentState.REFUNDED
+    assert till.bank.asked == ["void", "refund"]
+
+
+async def test_a_refund_that_is_refused_for_good_is_told(till: Till) -> None:
+    till.bank.state = PaymentState.CAPTURED
+    till.bank.says = PaymentDeclined("The account is closed.", code="account_closed")
+    with pytest.raises(ApplicationError) as refused:
+        await till.release()
+    assert (refused.value.type, refused.value.non_retryable) == ("account_closed", True)
+    assert till.bank.asked == ["refund"], "once is enough when nothing has moved"
 
 
 async def test_without_a_clock_of_its_own_the_undo_goes_by_the_time_of_day() -> None:

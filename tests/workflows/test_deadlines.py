@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.catalogue import Schedule
-from domain.onboarding import OnboardingInput, Outcome, State
+from domain.onboarding import OnboardingInput, Outcome, State, UndoResolution
 from tests.builders import an_onboarding, by, paid_by_parent
 from tests.simulators import Fault, World
 from tests.workflows.conftest import Handle, Office
@@ -132,6 +132,22 @@ async def test_an_onboarding_that_nobody_looks_after_is_not_held_for_ever(office
     assert days_after(sent[0][1], await fired(handle)) == [1, 2]
     assert world.effects == []
     assert set(world.refunds) == set(world.charges)
+
+
+async def test_operators_are_reminded_of_a_stuck_undo_until_one_of_them_looks(office: Office, world: World) -> None:
+    world.faults |= {"go_live": Fault("refused"), "release_numbers": Fault("broken")}
+    handle = await begin(office, an_onboarding(paid_by_parent(), schedule=SHORT))
+    while not (await office.reaches(handle, State.PROVISIONING, State.COMPENSATING)).stuck_undos:
+        pass
+    await quiet(handle)
+    await office.skipper.fast_forward(handle, timedelta(days=2, hours=1))
+    sent = await letters(handle)
+    assert [name for name, _ in sent] == ["undo_stuck_1", "undo_stuck_2", "undo_stuck_3"]
+    assert days_after(sent[0][1], [at for _, at in sent]) == [0, 1, 2]
+    resolution = UndoResolution(actor="key:operator", undo="release_numbers", resolved=True, reason="done by hand")
+    await office.tell(handle, "resolve_undo", resolution)
+    assert (await handle.result()).state is State.REJECTED
+    assert len(await letters(handle)) == 3
 
 
 @pytest.mark.parametrize("reminder", [timedelta(0), DAYS[4], DAYS[5]])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from domain.catalogue import Schedule
 from domain.numbers import NumberCriteria, NumberSelection
@@ -122,6 +122,36 @@ async def test_services_are_provisioned_at_once_and_all_are_removed_when_it_is_g
     assert [name for name in world.undone if name in names] == names[::-1]
 
 
+# Our own database
+
+
+async def test_undoing_goes_on_while_our_database_is_out_of_order(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused")
+    onboarding, handle = await held(office)
+    await quiet(handle)
+    world.faults["record"] = Fault("unavailable", times=7)
+    await office.tell(handle, "give_up", by())
+    assert (await handle.result()).state is State.FAILED
+    assert world.effects == []
+    assert world.fired["record"] == 7
+    assert world.state(onboarding.id) is State.FAILED
+    assert "undone" in world.events
+    scheduled = [event.activity_task_scheduled_event_attributes for event in (await handle.fetch_history()).events]
+    assert "record_progress" in {each.activity_type.name for each in scheduled}, "a long outage costs no history"
+
+
+async def test_records_that_are_broken_for_good_keep_nothing_from_being_undone(office: Office, world: World) -> None:
+    world.faults["provision"] = Fault("refused")
+    _, handle = await held(office)
+    await quiet(handle)
+    world.faults["record"] = Fault("broken")
+    await office.tell(handle, "give_up", by())
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert (await handle.describe()).status is WorkflowExecutionStatus.FAILED
+    assert world.effects == []
+
+
 # Letters
 
 
@@ -171,6 +201,22 @@ async def test_a_customer_whose_link_went_nowhere_has_all_the_time_from_the_link
     await activate(office, handle, generation=3)
     await pay(office, handle)
     assert (await handle.result()).state is State.ACTIVE
+
+
+async def test_a_correction_does_not_wait_for_a_relay_that_does_not_answer(office: Office, world: World) -> None:
+    world.faults["send_mail"] = Fault("unavailable")
+    handle = await office.start(an_onboarding())
+    await world.event("send_mail").wait()
+    await office.reaches(handle, State.AWAITING_ACTIVATION)
+    await office.tell(handle, "correct", NEW_ADDRESS)
+    while not world.calls["amend"]:
+        await office.reaches(handle, State.AWAITING_ACTIVATION)
+    assert world.mails == []
+    del world.faults["send_mail"]
+    await activate(office, handle, generation=2)
+    await pay(office, handle)
+    assert (await handle.result()).state is State.ACTIVE
+    assert [mail.generation for mail in world.mails if mail.kind == "activation"] == [2]
 
 
 @pytest.mark.parametrize("kind", ["refused", "broken"])

@@ -6,6 +6,7 @@ The moment is made by stopping the worker: what is said meanwhile is delivered t
 import asyncio
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from tests.workflows.conftest import Handle, Office
 from tests.workflows.people import activate, answered, events, quiet
 
 Start = Callable[..., Worker]
+# Now and then the server looks for a worker that has left for as long as this (10 s as shipped).
+SOON = {"sticky_queue_schedule_to_start_timeout": timedelta(seconds=1)}
 Saying = tuple[str, Any]
 
 
@@ -37,7 +40,7 @@ async def brought_to(office: Office, start_worker: Start, state: State) -> Handl
     if state is State.HELD:
         onboarding = an_onboarding(paid_by_parent())
         office.world.faults["provision"] = Fault("refused", times=1)
-    async with start_worker(office.task_queue):
+    async with start_worker(office.task_queue, **SOON):
         handle = await office.start(onboarding)
         if state is State.AWAITING_PAYMENT:
             await activate(office, handle)
@@ -54,7 +57,7 @@ async def said_at_once(office: Office, start_worker: Start, handle: Handle, *say
         # The first one makes a workflow task, which waits for a worker; then it is in front of the second.
         while not (await handle.describe()).raw_description.HasField("pending_workflow_task"):
             pass
-    async with start_worker(office.task_queue):
+    async with start_worker(office.task_queue, **SOON):
         return [await answered(telling) for telling in tellings]
 
 
@@ -110,7 +113,7 @@ async def test_an_activation_that_meets_a_cancel_charges_nobody(
             await handle.signal(signal, value)
         if way == "temporal":
             await handle.cancel()
-    async with start_worker(unmanned.task_queue):
+    async with start_worker(unmanned.task_queue, **SOON):
         (outcome,) = await asyncio.gather(handle.result(), return_exceptions=True)
     assert world.state(handle.id.removeprefix("onboarding/")) is State.CANCELLED, outcome
     assert (world.effects, world.charges, world.payments) == ([], [], {})
