@@ -153,7 +153,9 @@ async def test_a_body_over_its_bound_is_not_read(house: House, path: str, most: 
     the_problem(bearable, 422, "invalid_request")
 
 
-@pytest.mark.parametrize("path", ["/v1/onboardings", "/v1/numbers", "/v1/onboardings/00000000-0000-4000-8000-000000000000/cancel"])
+@pytest.mark.parametrize(
+    "path", ["/v1/onboardings", "/v1/numbers", "/v1/onboardings/00000000-0000-4000-8000-000000000000/cancel"]
+)
 async def test_the_body_of_somebody_unknown_is_not_even_read(house: House, path: str) -> None:
     read = []
 
