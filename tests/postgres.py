@@ -18,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ _PORT_ATTEMPTS = 5
 _UNSAFE_FOR_SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresServer:
-    """A running server on the loopback interface."""
+    """A server on the loopback interface. It can be stopped and started again, with its data and on its port."""
 
     binaries: Path
     port: int
     password: str
+    _launch: Callable[[], "subprocess.Popen[bytes]"]
+    _process: "subprocess.Popen[bytes] | None" = None
 
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of one of its databases."""
@@ -50,6 +53,19 @@ class PostgresServer:
     def drop(self, name: str) -> None:
         """Drop a database, whoever is still connected to it."""
         self._run("dropdb", "--force", name)
+
+    def start(self) -> bool:
+        """Start it and wait until it takes connections. False if it ended or does not in time."""
+        self._process = self._launch()
+        return _wait(self, self._process)
+
+    def stop(self) -> bool:
+        """End it at once, whoever is connected. False if it had ended before."""
+        process, self._process = self._process, None
+        ran = process is not None and process.poll() is None
+        if process is not None:
+            _stop(process)
+        return ran
 
     def answers(self) -> bool:
         """Whether it takes connections."""
@@ -89,17 +105,15 @@ def running_postgres() -> Iterator[PostgresServer]:
         _initialise(programs, home, data, password, account)
         for attempt in range(_PORT_ATTEMPTS):
             port = _free_port()
-            server = PostgresServer(programs, port, password)
-            process = _start(programs, home, data, port, account)
-            if _wait(server, process):
-                stack.callback(_stop, process)
-                break
+            server = PostgresServer(programs, port, password, partial(_start, programs, home, data, port, account))
+            stack.callback(server.stop)
+            if server.start():
+                yield server
+                return
             # Somebody else may have taken the port between finding it free and binding it.
-            taken = process.poll() is not None
-            _stop(process)
+            taken = not server.stop()
             if not taken or attempt == _PORT_ATTEMPTS - 1:
                 raise RuntimeError(f"PostgreSQL does not start:\n{(home / 'server.log').read_text()}")
-        yield server
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Ground:
 
     # Orders
 
-    async def order(self, onboarding: OnboardingInput) -> Handle:
+    async def order(self, onboarding: OnboardingInput, rpc_timeout: timedelta | None = None) -> Handle:
         """Start an onboarding as the web process does. Once acknowledged, it must never be lost."""
         attributes = [SearchAttributePair(ONBOARDING_STATE, "opening"), SearchAttributePair(TENANT_ID, onboarding.tenant_id)]
         handle = await self.client.start_workflow(
@@ -114,6 +114,7 @@ class Ground:
             memo={"fingerprint": onboarding.fingerprint, "tenant": onboarding.tenant_id},
             search_attributes=TypedSearchAttributes(attributes),
             task_timeout=TASK_TIMEOUT,
+            rpc_timeout=rpc_timeout,
         )
         self.orders[onboarding.id] = onboarding
         return handle
@@ -130,13 +131,17 @@ class Ground:
 
     async def reaches(self, onboarding: str, *states: State, waits_for: str | None = None) -> OnboardingView:
         """Wait until its row says one of these states. Fails if it ends otherwise."""
+        view = await self.reaches_or_ends(onboarding, *states, waits_for=waits_for)
+        assert view.state in states, f"{onboarding} ended {view.outcome} instead of reaching {states}"
+        return view
+
+    async def reaches_or_ends(self, onboarding: str, *states: State, waits_for: str | None = None) -> OnboardingView:
+        """As ``reaches``, for one that may also end otherwise."""
 
         async def there() -> OnboardingView | None:
             view = await self.view(onboarding)
-            if view and view.state in states and waits_for in {None, view.waits_for}:
-                return view
-            assert not (view and view.state.is_final), f"{onboarding} ended {view} instead of reaching {states}"
-            return None
+            reached = view and view.state in states and waits_for in {None, view.waits_for}
+            return view if reached or (view and view.state.is_final) else None
 
         return await self.until(there, f"{onboarding} to be {', '.join(states)}")
 
@@ -162,7 +167,8 @@ class Ground:
         while True:
             try:
                 await handle.execute_update(update, value, id=update_id, rpc_timeout=timedelta(seconds=5))
-            except WorkflowUpdateRPCTimeoutOrCancelledError:
+            except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
+                await asyncio.sleep(LOOK_EVERY)  # no worker, or no server
                 continue
             except WorkflowUpdateFailedError as error:
                 if isinstance(error.cause, ApplicationError) and error.cause.type in once_said:
@@ -171,9 +177,15 @@ class Ground:
             return
 
     async def activated(self, onboarding: str) -> None:
-        """The customer presses the button behind the newest link."""
-        view = await self.reaches(onboarding, State.AWAITING_ACTIVATION, waits_for="customer")
-        await self.tell(onboarding, "activate", builders.activation(view.generation), once_said=["already_activated"])
+        """The customer presses the button behind the newest link, again if the page says that it is not time yet."""
+
+        async def pressed() -> bool:
+            view = await self.reaches_or_ends(onboarding, *_ONCE_ACTIVATED, State.AWAITING_ACTIVATION)
+            if view.state is State.AWAITING_ACTIVATION:
+                await self.tell(onboarding, "activate", builders.activation(view.generation), once_said=_NOT_NOW)
+            return view.state is not State.AWAITING_ACTIVATION
+
+        await self.until(pressed, f"{onboarding} to be activated")
 
     async def paid(self, onboarding: str, number: str = WORKS) -> None:
         """The customer leaves a card at the gateway's page."""
@@ -203,9 +215,13 @@ class Ground:
     async def books(self) -> Books:
         return await invariants.books(self._evidence())
 
+    async def violations(self, *, copies: int = 1, replay: bool = True) -> list[str]:
+        """What is wrong now that everything has come to rest; ``copies`` of one letter are allowed."""
+        return await invariants.violations(self._evidence(copies, replay=replay))
+
     async def sound(self, *, copies: int = 1, replay: bool = True) -> None:
         """Fails unless every invariant holds over every ledger; shows the trace of what went wrong."""
-        found = await invariants.violations(self._evidence(copies, replay=replay))
+        found = await self.violations(copies=copies, replay=replay)
         about = {onboarding[:36] for onboarding in self.orders if any(onboarding in said for said in found)}
         stories = "\n\n".join(self.director.story(onboarding) for onboarding in sorted(about)[:3])
         assert not found, "\n".join([*found, "", stories])
@@ -223,6 +239,11 @@ class Ground:
             copies=copies,
             replay=replay,
         )
+
+
+_ONCE_ACTIVATED = (State.AWAITING_PAYMENT, State.PROVISIONING, State.HELD, State.COMPENSATING)
+# Done already, or the workflow is behind its row: the task that wrote the row was forgotten and runs again.
+_NOT_NOW = ("already_activated", "not_waiting", "link_superseded")
 
 
 class Keeper:
