@@ -63,7 +63,7 @@ async def measure() -> dict[str, float]:
 def _urls() -> Iterator[dict[str, tuple[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="dialtone-bench-") as folder, running_postgres() as server:
         yield {
-            "sqlite": (f"sqlite+aiosqlite:///{Path(folder) / 'small.db'}", f"sqlite+aiosqlite:///{Path(folder) / 'large.db'}"),
+            "sqlite": (f"sqlite:///{Path(folder) / 'small.db'}", f"sqlite:///{Path(folder) / 'large.db'}"),
             "postgresql": (server.create("small"), server.create("large")),
         }
 

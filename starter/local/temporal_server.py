@@ -19,11 +19,13 @@ from starter.local.processes import Guard, ManagedProcess, StackError, free_port
 
 SEARCH_ATTRIBUTES = {"OnboardingState": "Keyword", "TenantId": "Keyword", "NeedsAttention": "Bool"}
 
-# As shipped, the server polls its one history shard 20 times a second, which makes every step cost 50 ms; and SQLite
-# waits for the disk on every write. Measured (DESIGN section 9): 347 ms to 151 ms for six steps, 7.5 to 12.9 workflows/s.
+# As shipped, the server polls its one history shard 20 times a second, which makes every step cost 50 ms; reads all search
+# attributes again from its file whenever one is written, 23 statements for an onboarding; and waits for the disk on every
+# write. What each costs: docs/scaling.md.
 _DYNAMIC_CONFIG = {
-    "history.transferProcessorMaxPollRPS": 2000,
-    "history.timerProcessorMaxPollRPS": 2000,
+    "history.transferProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxPollRPS": "2000",
+    "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
