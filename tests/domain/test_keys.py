@@ -1,6 +1,7 @@
 import ast
 import inspect
 import uuid
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,25 +9,24 @@ from hypothesis import strategies as st
 from domain import keys
 from domain.onboarding import Step
 
-ids = st.uuids().map(str)
-steps = st.sampled_from(Step).flatmap(
-    lambda step: st.sampled_from([step, f"{step}:0", f"{step}:1", f"{step}:card_reminder_1_2"])
-)
-names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
+# All of a few that run together when a separator is missing: chance would hardly ever try two of them.
+NAMES = ["a", "b", "aa", "ab", "ba", "bb", "a1", "a11"]
+STEPS = [*Step, "provision_line:0", "provision_line:1", "provision_line:11", "send_mail:card_reminder_1", "send_mail:1"]
+IDS = [str(uuid.UUID(int=number)) for number in range(3)]
 
 
-@given(st.tuples(ids, steps, st.integers(1, 99)), st.tuples(ids, steps, st.integers(1, 99)))
-def test_two_intents_have_two_keys(one: tuple[str, str, int], other: tuple[str, str, int]) -> None:
-    assert (keys.step_key(*one) == keys.step_key(*other)) == (one == other)
+def test_two_intents_have_two_keys() -> None:
+    intents = list(product(IDS, STEPS, range(1, 112)))
+    assert len({keys.step_key(*intent) for intent in intents}) == len(intents)
 
 
-@given(st.tuples(ids, names), st.tuples(ids, names))
-def test_an_idempotency_key_means_one_onboarding_of_one_tenant(one: tuple[str, str], other: tuple[str, str]) -> None:
-    assert (keys.onboarding_id(*one) == keys.onboarding_id(*other)) == (one == other)
+def test_an_idempotency_key_means_one_onboarding_of_one_tenant() -> None:
+    requests = list(product(NAMES, NAMES))
+    assert len({keys.onboarding_id(*request) for request in requests}) == len(requests)
 
 
-@given(st.lists(st.tuples(ids, st.integers(0, 49)), unique=True, max_size=50))
-def test_no_two_services_share_a_line(services: list[tuple[str, int]]) -> None:
+def test_no_two_services_share_a_line() -> None:
+    services = list(product(NAMES, range(112)))
     assert len({keys.line_name(*service) for service in services}) == len(services)
 
 
@@ -40,7 +40,7 @@ def test_a_line_name_is_too_long_to_be_met_twice() -> None:
     assert 10_000_000**2 / 2 / 2**random_bits < 1e-8
 
 
-@given(ids)
+@given(st.uuids().map(str))
 def test_the_ids_of_one_onboarding_do_not_stand_for_each_other(onboarding: str) -> None:
     derived = {onboarding, keys.account_id(onboarding), keys.line_name(onboarding, 0), keys.workflow_id(onboarding)}
     assert len(derived) == 4
@@ -53,6 +53,7 @@ def test_keys_are_the_same_in_every_release() -> None:
     assert keys.step_key("order", "authorise_payment", 2) == "order:authorise_payment:2"
     assert keys.step_key("order", "open_account") == "order:open_account:1"
     assert keys.workflow_id("order") == "onboarding/order"
+    assert keys.line_name("order", 0) == "d65cb86fc96875e0f86bb"
 
 
 def test_nothing_enters_a_key_that_changes_when_a_step_is_tried_again() -> None:
