@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from adapters.database import Database
-from adapters.temporal import connect
+from adapters.temporal import data_converter
 from bench import customers
 from domain.keys import workflow_id
 from domain.onboarding import OnboardingInput, State
@@ -47,8 +47,9 @@ class Laboratory:
 
     async def connect(self) -> Client:
         """A client as the processes of the stack have it."""
-        os.environ.update({name: value for name, value in self.stack.environment.items() if name.startswith("TEMPORAL_")})
-        return await connect(self.stack.settings)
+        return await Client.connect(
+            self.stack.environment["TEMPORAL_ADDRESS"], data_converter=data_converter(self.stack.settings)
+        )
 
 
 @contextmanager

@@ -48,8 +48,9 @@ async def measure(lab: Laboratory, count: int | None = None, cache: int = CACHE)
         parked += await _park(client, database, min(_STEP, count - len(parked)))
         memory[len(parked)] = resident_bytes(worker)
     seconds = time.perf_counter() - began
-    forgotten = [await _wake(client, each) for each in parked[:WAKES]]
-    remembered = [await _wake(client, each) for each in parked[-WAKES:]]
+    wakes = min(WAKES, count // 2)
+    forgotten = [await _wake(client, each) for each in parked[:wakes]]
+    remembered = [await _wake(client, each) for each in parked[-wakes:]]
     return {
         **_growth(memory, cache),
         "wake_seconds": max(*forgotten, *remembered),
