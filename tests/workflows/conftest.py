@@ -1,5 +1,6 @@
 """A worker for one test: the real activities and the real workflow, sandbox on, around a simulated world."""
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -55,6 +56,21 @@ class Office:
     async def tell(self, handle: Handle, update: str, value: Any) -> OnboardingStatus:
         status: OnboardingStatus = await handle.execute_update(update, value, result_type=OnboardingStatus)
         return status
+
+
+@pytest.fixture(autouse=True)
+async def nothing_waits_for_ever(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Many tests wait for what a broken process would never do; two minutes are too long for any."""
+    loop = asyncio.get_running_loop()
+
+    def give_up() -> None:
+        for task in asyncio.all_tasks(loop):
+            if getattr(task.get_coro(), "__name__", None) == request.function.__name__:
+                task.cancel("The test waited for two minutes.")
+
+    timer = loop.call_later(120, give_up)
+    yield
+    timer.cancel()
 
 
 @pytest.fixture
