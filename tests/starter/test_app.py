@@ -116,7 +116,7 @@ async def test_told_to_stop_it_ends_open_streams_and_leaves_no_secret_in_its_log
                 process.send_signal(signal.SIGTERM)
                 assert [part async for part in parts] == []
         assert process.wait(timeout=10) in {0, -signal.SIGTERM}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
     said = log.read_text()
     assert '"route": "/activate/{token}"' in said
     for secret in ("a-secret-token", key, "ada@", "Harbour"):
