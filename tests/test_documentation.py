@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ PRODUCT = ("domain", "activities", "workflows", "adapters", "starter")
 LETTERS = ROOT / "adapters" / "mail" / "templates"
 
 
+@cache
 def trees(*folders: str) -> list[tuple[str, ast.Module]]:
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if "versions" not in path.parts]
     return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in [*paths, ROOT / "worker.py"]]
