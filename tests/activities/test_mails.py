@@ -63,7 +63,20 @@ async def test_a_letter_that_the_relay_did_not_take_is_not_recorded_as_sent(post
     assert len(post.delivered) == len(post.recorded) == 1
 
 
-async def test_a_letter_whose_record_was_lost_goes_out_again_as_the_same_message(post: PostOffice) -> None:
+async def test_a_letter_whose_record_was_lost_is_not_sent_again_by_the_same_worker(post: PostOffice) -> None:
+    worker = MailActivities(post, post)
+    post.records_say = Unavailable("The database is gone.")
+    for _ in range(3):
+        with pytest.raises(ApplicationError):
+            await ActivityEnvironment().run(worker.send_mail, LETTER)
+    post.records_say = None
+    for _ in range(2):
+        await ActivityEnvironment().run(worker.send_mail, LETTER)
+    assert [mail.key for mail in post.delivered] == [LETTER.key]
+    assert post.recorded == [LETTER]
+
+
+async def test_a_letter_whose_record_was_lost_goes_out_again_as_the_same_message_from_another(post: PostOffice) -> None:
     post.records_say = Unavailable("The database is gone.")
     with pytest.raises(ApplicationError):
         await send(post)

@@ -17,9 +17,9 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 from adapters.settings import Settings
 from domain.keys import workflow_id
-from domain.onboarding import OnboardingInput, State
+from domain.onboarding import OnboardingInput, OnboardingStatus, State
 from tests.builders import a_card, activation, an_onboarding, by, paid_by_parent
-from tests.simulators import FORWARD, World
+from tests.simulators import FORWARD, Fault, World
 from tests.workflows.broken import DividesByZero, TakesAMoveThatIsNotInTheTable
 from tests.workflows.conftest import Handle, Office
 from tests.workflows.people import activate, events, name_of, pay, quiet
@@ -111,6 +111,30 @@ async def test_a_cache_too_small_for_the_waiting_moves_nothing(unmanned: Office,
             assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
             await unmanned.tell(handle, "cancel", by())
             assert (await handle.result()).state is State.CANCELLED
+
+
+@pytest.mark.parametrize("step", ["provision", "release_numbers"])
+async def test_what_leaves_a_small_cache_in_the_middle_of_a_step_comes_back(
+    unmanned: Office, start_worker: Start, world: World, step: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.faults[step] = Fault("slow")
+    if step == "release_numbers":
+        world.faults["authorise"] = Fault("refused")
+    async with start_worker(unmanned.task_queue, max_cached_workflows=2):
+        handles = [await begin(unmanned, an_onboarding(paid_by_parent())) for _ in range(4)]
+        while world.calls[step] < 4:
+            await asyncio.gather(*(unmanned.reaches(handle, State.PROVISIONING, State.COMPENSATING) for handle in handles[:1]))
+        assert all(status.state is not State.HELD for status in await asyncio.gather(*(asked(handle) for handle in handles)))
+        world.go_on.set()
+        ends = [(await handle.result()).state for handle in handles]
+    assert set(ends) == {State.ACTIVE if step == "provision" else State.DECLINED}
+    assert world.calls[step] == 4
+    assert "deadlock" not in caplog.text.lower()
+
+
+async def asked(handle: Handle) -> OnboardingStatus:
+    status: OnboardingStatus = await handle.query("state", result_type=OnboardingStatus)
+    return status
 
 
 async def test_a_worker_takes_over_where_another_stopped(unmanned: Office, start_worker: Start) -> None:
