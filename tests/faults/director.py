@@ -14,9 +14,13 @@ from typing import Literal, Self
 
 When = Literal["before", "after", "refused"]
 """``after``: the port has done it. ``refused``: it has raised an error of the domain."""
-Do = Literal["go", "kill", "fail", "refuse", "hold"]
+Do = Literal["go", "kill", "fail", "refuse", "slow", "hold"]
 """``kill``: the worker ends at once (SIGKILL). ``fail``: the call is reported as unanswered, ``refuse``: as refused; after
-the effect both are lies. ``hold``: the call waits until the test lets it go, whatever the worker thinks of it meanwhile."""
+the effect both are lies. ``slow``: the call takes longer than its attempt may. ``hold``: the call waits until the test lets it go, whatever the worker thinks of it meanwhile."""
+
+
+TOO_SLOW = 3.0
+"""Seconds: more than ``tests.faults.worker.STEP``."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,10 @@ class Director:
         do: Do = cue.do if cue else self.chance(moment) if self.chance else "go"
         self.trace.append((time.monotonic() - self._began, moment, do))
         if cue is None:
-            return do
+            if do != "slow":
+                return do
+            await asyncio.sleep(TOO_SLOW)
+            return "go"
         cue.left -= 1
         cue.fired += 1
         cue.reached.set()
