@@ -28,6 +28,7 @@ from adapters.settings import Settings
 from domain.books import Books
 from domain.errors import DialtoneError
 from domain.keys import workflow_id
+from domain.mails import MailKind
 from domain.onboarding import CardPresented, OnboardingInput, Outcome, State
 from domain.views import OnboardingView
 from starter.local.stripe_edge import RunningGateway
@@ -183,11 +184,17 @@ class Ground:
 
         async def pressed() -> bool:
             view = await self.reaches_or_ends(onboarding, *_ONCE_ACTIVATED, State.AWAITING_ACTIVATION)
-            if view.state is State.AWAITING_ACTIVATION:
+            if view.state is State.AWAITING_ACTIVATION and await self._has_link(onboarding):
                 await self.tell(onboarding, "activate", builders.activation(view.generation), once_said=_NOT_NOW)
             return view.state is not State.AWAITING_ACTIVATION
 
         await self.until(pressed, f"{onboarding} to be activated")
+
+    async def _has_link(self, onboarding: str) -> bool:
+        try:
+            return any(kind is MailKind.ACTIVATION for kind, _ in await self.database.reader.mails(onboarding))
+        except DialtoneError:
+            return False
 
     async def paid(self, onboarding: str, number: str = WORKS) -> None:
         """The customer leaves a card at the gateway's page."""

@@ -73,7 +73,9 @@ class Town:
             if roll < rate:
                 return do
             roll -= rate
-        return "refuse" if roll < REFUSALS and moment.when == "before" and moment.call in REFUSABLE else "go"
+        # A refusal says that nothing was done, so it is no lie only where no earlier attempt can have done it.
+        untouched = moment.when == "before" and moment.nth == 1
+        return "refuse" if roll < REFUSALS and untouched and moment.call in REFUSABLE else "go"
 
     async def customer(self, number: int) -> None:
         """One order, from the door to its end."""

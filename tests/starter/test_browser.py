@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from domain.catalogue import Terms
 from domain.numbers import NumberSelection
@@ -110,6 +110,12 @@ async def _complaints(page: Page) -> list[str]:
     return said
 
 
+async def _press(element: Locator) -> None:
+    """Press what leads to another page, and wait until that is there with its style sheet."""
+    async with element.page.expect_navigation():
+        await element.click()
+
+
 async def test_a_customer_without_javascript_goes_from_the_link_to_the_telephone(served: House, browser: Browser) -> None:
     view = an_office(served)
     base, link = served.services.base_url, served.link(view)
@@ -117,21 +123,21 @@ async def test_a_customer_without_javascript_goes_from_the_link_to_the_telephone
     page = await context.new_page()
     said = await _complaints(page)
     await page.goto(base + link)
-    await page.get_by_role("button", name="Accept and continue to payment").click()
+    await _press(page.get_by_role("button", name="Accept and continue to payment"))
     assert (await page.title()).startswith("Error: ")
     assert await page.locator(":focus").inner_text() == await page.locator(".problem").inner_text()
     await page.get_by_role("link", name="Accept the terms and conditions to continue").click()
     await page.get_by_label("I accept the terms and conditions").check()
-    await page.get_by_role("button", name="Accept and continue to payment").click()
+    await _press(page.get_by_role("button", name="Accept and continue to payment"))
     assert await page.title() == "Gateway", "the policy lets the form lead to the gateway's page"
     served.cards.leave("cs_1", view.id)
     await page.goto(f"{base}{link}/card?session=cs_1")
-    await page.get_by_role("button", name="Continue with this card").click()
+    await _press(page.get_by_role("button", name="Continue with this card"))
     assert await page.get_by_role("heading", level=1).inner_text() == "We are setting up your telephones"
     served.reader.change(view.id, state=State.ACTIVE, updated_at=datetime.now(UTC))
-    await page.get_by_role("link", name="Look now").click()
+    await _press(page.get_by_role("link", name="Look now"))
     assert await page.get_by_role("heading", level=1).inner_text() == "Your telephones are ready"
-    await page.get_by_role("button", name="Show the telephones’ passwords").click()
+    await _press(page.get_by_role("button", name="Show the telephones’ passwords"))
     assert await page.locator("dd code").count() == 6
     assert [line for line in said if "422" not in line] == []
     assert [update for update, _ in served.office.told] == ["activate", "pay"]
@@ -193,7 +199,7 @@ async def test_every_page_can_be_read_and_pressed_at_any_width_in_any_light(
             url = served.services.base_url + path
             if method == "POST":
                 await page.goto(url.removesuffix("/credentials"))
-                await page.locator("form button").first.click()
+                await _press(page.locator("form button").first)
             else:
                 await page.goto(url)
             assert await page.evaluate(_TOO_WIDE) <= 0, f"{name} scrolls sideways at {width}"
