@@ -59,7 +59,7 @@ def local_access(url: str | None, key: str | None, key_name: str = "operator") -
 class Api:
     """A client of the HTTP API for people at a terminal.
 
-    A request that may safely be repeated is repeated when nobody answers or the answer is 503.
+    A request is repeated when nobody answers or the answer is 503: each carries a key, or changes nothing.
     Raises ``CommandFailed`` for every answer that is no.
     """
 
@@ -77,18 +77,19 @@ class Api:
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         params = {name: value for name, value in query.items() if value is not None}
-        return self._send("GET", path, repeatable=True, params=params)
+        return self._read(self._ask("GET", path, params=params))
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A decision. Not repeated: the first may have been carried out, and the second would be told so."""
-        return self._send("POST", path, repeatable=False, json=body)
+        """A decision, with a key of its own: one whose answer was lost is repeated, and answered as the first was."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return self._read(self._ask("POST", path, json=body, headers=headers))
 
     def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
         """Start an onboarding. Returns the answer and whether it was there already."""
         key = idempotency_key or str(uuid.uuid4())
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         try:
-            response = self._ask("POST", "/v1/onboardings", repeatable=True, content=body, headers=headers)
+            response = self._ask("POST", "/v1/onboardings", content=body, headers=headers)
             if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 self._read(response)
         except CommandFailed as error:
@@ -118,13 +119,10 @@ class Api:
                     raise self._silence(error) from error
                 time.sleep(min(2.0**failures * 0.25, _MOST_WAIT))
 
-    def _send(self, method: str, path: str, *, repeatable: bool, **request: Any) -> dict[str, Any]:
-        return self._read(self._ask(method, path, repeatable=repeatable, **request))
-
-    def _ask(self, method: str, path: str, *, repeatable: bool, **request: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         attempt = 1
         while True:
-            last = attempt == _ATTEMPTS or not repeatable
+            last = attempt == _ATTEMPTS
             wait = 0.25 * 2**attempt
             try:
                 response = self._http.request(method, path, **request)

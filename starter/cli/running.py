@@ -5,6 +5,7 @@
 import asyncio
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -25,6 +26,11 @@ from starter.local.state import EXAMPLES
 
 PortBase = Annotated[int, typer.Option(min=1024, max=65_000, help="First port; the parts listen at fixed distances above it")]
 Examples = Annotated[Path, typer.Option(help="Directory of the example data")]
+
+
+def _program() -> str:
+    """How this program is called from here: it may live in a virtual environment that is not on the path."""
+    return "dialtone" if shutil.which("dialtone") else os.path.relpath(Path(sys.executable).with_name("dialtone"))
 
 
 def _keep_files_private() -> None:
@@ -109,7 +115,7 @@ def _greeting(urls: dict[str, str], key: str, examples: Path) -> list[str]:
         f"  curl -sS {urls['web']}/v1/onboardings -H 'Authorization: Bearer {key}' \\",
         f"    -H \"Idempotency-Key: $(date +%s%N)\" -H 'Content-Type: application/json' -d @{order}",
         "",
-        "Then open the mailbox and press the link. In another terminal: dialtone list",
+        f"Then open the mailbox and press the link. In another terminal: {_program()} list",
         "",
     ]
 

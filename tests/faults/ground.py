@@ -184,15 +184,16 @@ class Ground:
 
         async def pressed() -> bool:
             view = await self.reaches_or_ends(onboarding, *_ONCE_ACTIVATED, State.AWAITING_ACTIVATION)
-            if view.state is State.AWAITING_ACTIVATION and await self._has_link(onboarding):
+            if view.state is State.AWAITING_ACTIVATION and await self.has_sent(onboarding, MailKind.ACTIVATION):
                 await self.tell(onboarding, "activate", builders.activation(view.generation), once_said=_NOT_NOW)
             return view.state is not State.AWAITING_ACTIVATION
 
         await self.until(pressed, f"{onboarding} to be activated")
 
-    async def _has_link(self, onboarding: str) -> bool:
+    async def has_sent(self, onboarding: str, letter: MailKind) -> bool:
+        """Whether our records know of such a letter. Not while the database is away."""
         try:
-            return any(kind is MailKind.ACTIVATION for kind, _ in await self.database.reader.mails(onboarding))
+            return any(kind is letter for kind, _ in await self.database.reader.mails(onboarding))
         except DialtoneError:
             return False
 

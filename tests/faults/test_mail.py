@@ -41,6 +41,9 @@ async def test_an_address_refused_for_good_holds_the_order_until_it_is_corrected
         await ground.order(begun)
         held = await ground.reaches(begun.id, State.HELD)
         assert held.needs_attention == "recipient_refused"
+        # The row says "held" before the history does. Only what is in the history is remembered by the next worker, which
+        # otherwise meets the correction first and has nobody to call.
+        await ground.until(lambda: ground.has_sent(begun.id, MailKind.OPERATOR_NEEDED), "the operators to be called")
         keeper.process.kill()
         corrected = ground.director.cue("records.amend", "after", "kill")
         await ground.tell(begun.id, "correct", Correction(actor="key:operator", email=address), once_said=["not_waiting"])
@@ -49,8 +52,7 @@ async def test_an_address_refused_for_good_holds_the_order_until_it_is_corrected
         assert await ground.over(begun.id) is State.ACTIVE
     assert (corrected.fired, ground.deaths) == (1, 2)
     letters = [kind for kind, _ in await ground.database.reader.mails(begun.id)]
-    assert letters.count(MailKind.ACTIVATION) == 1
-    assert MailKind.OPERATOR_NEEDED in letters
+    assert (letters.count(MailKind.ACTIVATION), letters.count(MailKind.OPERATOR_NEEDED)) == (1, 1)
     await ground.sound()
 
 

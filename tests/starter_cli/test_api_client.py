@@ -45,11 +45,11 @@ def test_an_order_that_was_not_accepted_tells_how_to_repeat_it_safely() -> None:
         api.order(b"{}", None)
 
 
-def test_a_decision_is_sent_once() -> None:
-    api, asked = an_api(busy())
-    with pytest.raises(CommandFailed, match="Not now"):
-        api.post("/v1/onboardings/1/approve")
-    assert len(asked) == 1
+def test_a_decision_whose_answer_was_lost_is_repeated_under_the_same_key() -> None:
+    api, asked = an_api(httpx.ReadError("lost"), busy(), httpx.Response(200, json={"state": "provisioning"}))
+    assert api.post("/v1/onboardings/1/approve") == {"state": "provisioning"}
+    assert len(asked) == 3
+    assert len({request.headers["Idempotency-Key"] for request in asked}) == 1
 
 
 def test_a_problem_is_told_with_the_place_of_each_error() -> None:
