@@ -10,6 +10,8 @@ from domain.base import Value
 from domain.customer import Customer, Text
 from domain.numbers import NumberSelection
 
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
 
 class Administration(StrEnum):
     """Who administers the account: the customer, after activation by e-mail, or the operator at once (S1-06)."""
@@ -71,6 +73,9 @@ class Order(Value):
         default=None, description="Plan code; the first plan of the price list if unset (S2-17)"
     )
     services: Annotated[tuple[Service, ...], Field(max_length=50)] = ()
+    acknowledged_warnings: Annotated[tuple[Code, ...], Field(max_length=50)] = Field(
+        default=(), description="Codes of the warnings that were seen and are accepted (C13); each other one blocks the order"
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

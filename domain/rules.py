@@ -1,21 +1,50 @@
 """The rules at the door: what makes an order impossible, and what makes it wait for an approver."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.numbers import Grade
 from domain.orders import AccountType, Administration, Order, Payer, TermsAcceptance
 from domain.payments import MeansKind
-from domain.quotes import Quote, grades_ordered
+from domain.quotes import Quote, grades_ordered, quote
+
+
+class Severity(StrEnum):
+    """An error blocks the order. A warning must be acknowledged by its code (C13). An info only tells."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
 
 
 class Finding(Value):
-    """What is wrong with an order: a stable code, where (JSON pointer, RFC 6901), and a sentence with the way out."""
+    """What is wrong or odd about an order: a stable code, where (JSON pointer, RFC 6901), what it means, and the way out."""
 
     code: str
     pointer: str
     message: str
+    fix: str
+    severity: Severity = Severity.ERROR
+
+    @property
+    def section(self) -> str:
+        """Which part of the form it is about (S3-44)."""
+        first, _, rest = self.pointer.removeprefix("/").partition("/")
+        if first == "services" and "/numbers" in rest:
+            return "numbers"
+        return _SECTIONS.get(first, "customer")
+
+
+_SECTIONS = {
+    "services": "service",
+    "plan": "billing",
+    "payer": "billing",
+    "account_type": "billing",
+    "credit_limit_minor": "billing",
+    "terms_accepted": "creation",
+}
 
 
 def means_kind(order: Order) -> MeansKind:
@@ -28,61 +57,98 @@ def means_kind(order: Order) -> MeansKind:
 def findings(
     order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade], terms: TermsAcceptance | None
 ) -> list[Finding]:
-    """Everything that makes this order impossible for this tenant; empty if it can be started.
+    """Everything that makes this order impossible for this tenant, or odd; without an error it can be started.
 
     ``explicit_grades`` has the grade of those named numbers that exist in the tenant's inventory.
     """
     found: list[Finding] = []
 
-    def refuse(code: str, pointer: str, message: str) -> None:
-        found.append(Finding(code=code, pointer=pointer, message=message))
+    def say(code: str, pointer: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> None:
+        found.append(Finding(code=code, pointer=pointer, message=message, fix=fix, severity=severity))
 
     kind = means_kind(order)
     if kind is MeansKind.CARD and not tenant.card_gateway:
-        refuse(
+        say(
             "gateway_missing",
             "/administration",
-            "This white label has no payment gateway, so a customer cannot pay by card. "
+            "This white label has no payment gateway, so a customer cannot pay by card.",
             "Connect a gateway, or let the operator administer or the parent pay.",
         )
-    if kind is MeansKind.OWN_ACCOUNT and order.account_type is AccountType.PREPAID:
-        refuse(
+    if (
+        kind is MeansKind.OWN_ACCOUNT
+        and order.account_type is AccountType.PREPAID
+        and not _is_free(order, tenant, explicit_grades)
+    ):
+        say(
             "nothing_to_pay_with",
             "/payer",
-            "A prepaid account that the operator opens has no money yet. Let the parent pay, make it postpaid with a "
-            "credit limit, or let the customer administer it and pay by card.",
+            "A prepaid account that the operator opens has no money yet.",
+            "Let the parent pay, make it postpaid with a credit limit, or let the customer administer it and pay by card.",
         )
     if tenant.price_list.plan(order.plan) is None:
         offered = ", ".join(plan.code for plan in tenant.price_list.plans)
-        refuse("unknown_plan", "/plan", f"There is no such plan on the price list. Choose one of: {offered}.")
+        say("unknown_plan", "/plan", "There is no such plan on the price list.", f"Choose one of: {offered}.")
     seen: set[str] = set()
     for position, service in enumerate(order.services):
         for index, e164 in enumerate(service.numbers.explicit):
             pointer = f"/services/{position}/numbers/explicit/{index}"
             if e164 in seen:
-                refuse("number_twice", pointer, "This number is ordered twice. Remove one of the two.")
+                say("number_twice", pointer, "This number is ordered twice.", "Remove one of the two.")
             elif e164 not in explicit_grades:
-                refuse("number_unknown", pointer, "This number is not in the inventory. Search for one that is available.")
+                say("number_unknown", pointer, "This number is not in the inventory.", "Search for one that is available.")
             seen.add(e164)
     if order.number_count and order.customer.service_address is None:
-        refuse(
+        say(
             "service_address_missing",
             "/customer/service_address",
-            "A telephone number needs the address where it is used: emergency services are sent there. Add it.",
+            "A telephone number needs the address where it is used: emergency services are sent there.",
+            "Add it.",
         )
     if order.administration is Administration.OPERATOR and terms is None:
-        refuse(
+        say(
             "terms_not_accepted",
             "/terms_accepted",
-            "Nobody else will be asked: confirm that the customer has accepted the terms and conditions.",
+            "Nobody else will be asked whether the customer accepts the terms and conditions.",
+            "Confirm that the customer has accepted them.",
+        )
+    if order.administration is Administration.CUSTOMER:
+        say(
+            "activated_by_customer",
+            "/administration",
+            "Only the customer can activate this account, from the e-mail; you will not be able to.",
+            "To set the account up yourself, let the operator administer it.",
+            Severity.INFO,
+        )
+    if order.credit_limit_minor and order.account_type is AccountType.PREPAID:
+        say(
+            "credit_limit_not_counted",
+            "/credit_limit_minor",
+            "A credit limit counts for postpaid accounts only; this account is prepaid and can spend what it has.",
+            "Make the account postpaid, or leave the limit out.",
+            Severity.WARNING,
         )
     return found
 
 
-def approval_reasons(order: Order, quote: Quote, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> tuple[str, ...]:
+def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> bool:
+    """Whether the order costs nothing: what costs nothing can always be paid (C3)."""
+    known = tenant.price_list.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades)
+    return bool(known) and quote(order, tenant, explicit_grades).total_minor == 0
+
+
+def blocking(found: Sequence[Finding], acknowledged: Collection[str] = ()) -> list[Finding]:
+    """What keeps an order from being started: every error, and every warning that was not acknowledged by its code (S3-45)."""
+    return [
+        finding
+        for finding in found
+        if finding.severity is Severity.ERROR or (finding.severity is Severity.WARNING and finding.code not in acknowledged)
+    ]
+
+
+def approval_reasons(order: Order, price: Quote, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> tuple[str, ...]:
     """Why an approver must look at this order first; empty if nobody needs to."""
     policy, reasons = tenant.approval, []
-    if policy.total_over_minor is not None and quote.total_minor > policy.total_over_minor:
+    if policy.total_over_minor is not None and price.total_minor > policy.total_over_minor:
         reasons.append("total")
     if policy.credit_limit_over_minor is not None and order.credit_limit_minor > policy.credit_limit_over_minor:
         reasons.append("credit_limit")

@@ -31,11 +31,11 @@ from domain.base import Value
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
 from domain.onboarding import OnboardingInput, OnboardingStatus, State
-from domain.orders import Administration, Order, TermsAcceptance
+from domain.orders import Order
 from domain.ports import Catalogue
-from domain.quotes import quote
 from domain.views import OnboardingReader, OnboardingView
 from starter import problems
+from starter.assessment import assess, attested
 
 PATIENCE = 5.0
 """Seconds that a person waits for Temporal, or for a worker behind it, before being told to come back."""
@@ -89,23 +89,11 @@ class Onboardings:
         if earlier is not None:
             return _replay(earlier, fingerprint)
         now = datetime.now(UTC)
-        numbers = order.explicit_numbers
-        grades = await self._catalogue.grades(tenant.id, numbers) if numbers else {}
-        terms = None
-        if order.administration is Administration.OPERATOR and terms_accepted:
-            terms = TermsAcceptance(
-                version=tenant.terms.version,
-                sha256=tenant.terms.sha256,
-                capacity="on_behalf",
-                accepted_by=principal.id,
-                accepted_at=now,
-                address=address,
-            )
-        found = rules.findings(order, tenant, grades, terms)
-        if found:
-            raise problems.of_findings(found)
-        price = quote(order, tenant, grades)
-        reasons = rules.approval_reasons(order, price, tenant, grades)
+        terms = attested(principal, tenant, order, now, address) if terms_accepted else None
+        assessment = await assess(self._catalogue, tenant, order, terms)
+        blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
+        if blocking or assessment.price is None:
+            raise problems.of_findings(blocking)
         begin = OnboardingInput(
             id=onboarding,
             tenant_id=tenant.id,
@@ -114,9 +102,10 @@ class Onboardings:
             requested_person=principal.person,
             submitted_at=now,
             fingerprint=fingerprint,
-            order=order,
-            quote=price,
-            approval_reasons=reasons,
+            # What is kept is what was really found: nobody acknowledges in advance.
+            order=order.model_copy(update={"acknowledged_warnings": assessment.warnings}),
+            quote=assessment.price,
+            approval_reasons=assessment.approval_reasons,
             terms=terms,
             schedule=tenant.schedule,
         )

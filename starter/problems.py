@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from domain.errors import DialtoneError, NotFound, Refused, Unavailable
-from domain.rules import Finding
+from domain.rules import Finding, Severity
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
@@ -64,6 +64,11 @@ KINDS = {
         "A body may hold 128 KB, an import of numbers 1 MB. Import long lists in several requests.",
     ),
     "invalid_request": Kind(422, "The request is not valid", "Every entry of errors says where and how to mend it."),
+    "warnings_not_acknowledged": Kind(
+        422,
+        "The order has warnings",
+        "Mend what the warnings say, or send the order again with their codes in acknowledged_warnings.",
+    ),
     "idempotency_key_reused": Kind(
         422,
         "The Idempotency-Key was used for another request",
@@ -88,6 +93,10 @@ class ProblemError(BaseModel):
         default=None, description="JSON pointer (RFC 6901) into the body", examples=["/customer/service_address"]
     )
     parameter: str | None = Field(default=None, description="Name of the query, path or header parameter")
+    severity: Severity = Field(
+        default=Severity.ERROR, description="An error must be mended; a warning may be named in acknowledged_warnings instead"
+    )
+    section: str | None = Field(default=None, description="Which part of the order it is about", examples=["customer"])
 
 
 class ProblemBody(BaseModel):
@@ -137,9 +146,22 @@ def of_error(error: DialtoneError) -> Problem:
     return Problem("internal", "Something unexpected happened. It was logged.")
 
 
+def of_finding(finding: Finding) -> ProblemError:
+    """What was found about an order, as an entry of a problem or of a report."""
+    return ProblemError(
+        code=finding.code,
+        detail=f"{finding.message} {finding.fix}",
+        pointer=finding.pointer,
+        severity=finding.severity,
+        section=finding.section,
+    )
+
+
 def of_findings(findings: Sequence[Finding]) -> Problem:
-    """A body that was understood and cannot be."""
-    errors = [ProblemError(code=item.code, detail=item.message, pointer=item.pointer) for item in findings]
+    """A body that was understood and cannot be, or that has warnings nobody has acknowledged."""
+    errors = [of_finding(item) for item in findings]
+    if all(item.severity is Severity.WARNING for item in findings):
+        return Problem("warnings_not_acknowledged", KINDS["warnings_not_acknowledged"].advice, errors=errors)
     return Problem("invalid_request", _count(len(errors)), errors=errors)
 
 

@@ -148,8 +148,11 @@ class CreateOnboarding(Order):
         def normal(text: str, pointer: str, region: str) -> str:
             number = e164(text, region)
             if number is None:
-                message = f"This is not a telephone number in {region}. Write it as +441214960123, or as it is dialled there."
-                found.append(Finding(code="telephone_invalid", pointer=pointer, message=message))
+                message, fix = (
+                    f"This is not a telephone number in {region}.",
+                    "Write it as +441214960123, or as it is dialled there.",
+                )
+                found.append(Finding(code="telephone_invalid", pointer=pointer, message=message, fix=fix))
             return number or text
 
         contact = data["customer"]["contact"]
@@ -162,8 +165,8 @@ class CreateOnboarding(Order):
             numbers = [normal(text, f"{base}/{i}", region) for i, text in enumerate(service["numbers"]["explicit"])]
             for index, number in enumerate(numbers):
                 if number in seen:
-                    message = "This number is ordered twice. Remove one of the two."
-                    found.append(Finding(code="number_twice", pointer=f"{base}/{index}", message=message))
+                    message, fix = "This number is ordered twice.", "Remove one of the two."
+                    found.append(Finding(code="number_twice", pointer=f"{base}/{index}", message=message, fix=fix))
                 seen.add(number)
             service["numbers"]["explicit"] = numbers
         return (None, found) if found else (Order.model_validate(data), found)

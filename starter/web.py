@@ -34,6 +34,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.streams = Streams()
     for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
         app.include_router(module.router)
+    app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

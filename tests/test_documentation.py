@@ -71,7 +71,7 @@ def sentences() -> list[tuple[str, str]]:
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            position = {"_refuse": 1, "refuse": 2, "Finding": 2}.get(node.func.id, 0 if node.func.id in OUR_ERRORS else None)
+            position = {"_refuse": 1, "say": 2, "Finding": 2}.get(node.func.id, 0 if node.func.id in OUR_ERRORS else None)
             given = [keyword.value for keyword in node.keywords if keyword.arg == "message"]
             if position is not None and (given or len(node.args) > position):
                 text = told(given[0] if given else node.args[position])
@@ -87,8 +87,8 @@ def test_every_error_is_a_sentence() -> None:
     assert wrong == []
 
 
-def test_a_finding_has_a_code_a_place_and_a_message() -> None:
-    assert list(Finding.model_fields) == ["code", "pointer", "message"]
+def test_a_finding_has_a_code_a_place_a_message_and_a_way_out() -> None:
+    assert list(Finding.model_fields) == ["code", "pointer", "message", "fix", "severity"]
 
 
 def test_every_refusal_of_a_decision_has_a_code_of_its_own_shape() -> None:

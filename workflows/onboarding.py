@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.mails import MailKind
     from domain.numbers import Reservation
     from domain.onboarding import OnboardingInput, Outcome, Progress, State, Step
-    from domain.orders import Administration
     from domain.payments import MeansKind, Payment, PaymentMeans, PaymentOrder
+    from domain.plan import Phase, phases
     from domain.rules import means_kind
     from domain.steps import GoLive, LedgerPayment, PaymentRelease, ReservationOrder
     from domain.voice import Line, LineRemoval
@@ -61,16 +61,18 @@ class OnboardingWorkflow(Reversible):
 
     async def _onboard(self, onboarding: OnboardingInput) -> None:
         self._register_undos_of_our_own_steps()
-        await self._open_account()
-        await self._reserve_numbers()
-        if onboarding.approval_reasons:
-            await self._have_it_approved()
-        if onboarding.order.administration is Administration.CUSTOMER:
-            await self._have_it_activated()
-        await self._authorise_payment()
-        await self._provision()
-        await self._capture_payment()
-        await self._go_live()
+        ways = {
+            Phase.OPEN_ACCOUNT: self._open_account,
+            Phase.RESERVE_NUMBERS: self._reserve_numbers,
+            Phase.APPROVAL: self._have_it_approved,
+            Phase.ACTIVATION: self._have_it_activated,
+            Phase.AUTHORISE_PAYMENT: self._authorise_payment,
+            Phase.PROVISION: self._provision,
+            Phase.CAPTURE_PAYMENT: self._capture_payment,
+            Phase.GO_LIVE: self._go_live,
+        }
+        for phase in phases(onboarding.order, onboarding.approval_reasons):
+            await ways[phase]()
 
     # The steps, in order
 

@@ -1,5 +1,6 @@
 """Orders and what becomes of them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
@@ -10,9 +11,12 @@ from domain.views import TimelineEvent
 from starter import events, problems
 from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
+from starter.assessment import ValidityReport, assess, attested, report
 from starter.schemas import Accepted, CreateOnboarding, Listing, Onboarding, OnboardingPage, WhiteLabel
 
 router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"], route_class=Authenticated, dependencies=[Strict])
+
+checks = APIRouter(prefix="/v1/order-checks", tags=["Onboardings"], route_class=Authenticated, dependencies=[Strict])
 
 MOST_PER_PAGE = 100
 _MOST_SEQUENCE = 2**63 - 1
@@ -131,3 +135,21 @@ async def get_events(
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     streams = cast("events.Streams", request.app.state.streams)
     return streams.open(principal.id, events.stream(services.reader, view.id, after, services.closing))
+
+
+@checks.post("", summary="Check an order without placing it", responses=declared(400, 403, 404, 413))
+async def check_onboarding(
+    principal: Caller,
+    body: CreateOnboarding,
+    services: Work,
+    full: Annotated[bool, Query(description="Every effect in order, the whole price, and the text of the terms")] = False,
+) -> ValidityReport:
+    """The validity report: errors and warnings with the way out of each, the price, what would be done. Changes nothing."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, body.white_label)
+    order, found = body.order()
+    if order is None:
+        raise problems.of_findings(found)
+    now = datetime.now(UTC)
+    terms = attested(principal, tenant, order, now, address=None) if body.terms_accepted else None
+    return report(tenant, order, await assess(services.catalogue, tenant, order, terms), full=full)

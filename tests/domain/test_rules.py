@@ -9,7 +9,7 @@ from domain.numbers import Grade, NumberCriteria, NumberSelection
 from domain.orders import AccountType, Administration, Order, Payer, Service
 from domain.payments import MeansKind
 from domain.quotes import quote
-from domain.rules import approval_reasons, findings, means_kind
+from domain.rules import Severity, approval_reasons, blocking, findings, means_kind
 from tests.builders import a_tenant, accepted, an_order, paid_by_parent
 from tests.domain.values import orders, tenants
 
@@ -20,9 +20,15 @@ def naming(*services: tuple[str, ...], **changes: Any) -> Order:
     return an_order(services=tuple(Service(numbers=NumberSelection(explicit=each)) for each in services), **changes)
 
 
-def codes(order: Order, tenant: Tenant | None = None, *, terms: bool = True) -> list[tuple[str, str]]:
+def by_operator(**changes: Any) -> Order:
+    return an_order(administration=Administration.OPERATOR, payer=Payer.PARENT, **changes)
+
+
+def codes(
+    order: Order, tenant: Tenant | None = None, *, terms: bool = True, severity: Severity = Severity.ERROR
+) -> list[tuple[str, str]]:
     found = findings(order, tenant or a_tenant(), dict.fromkeys(KNOWN, Grade.STANDARD), accepted() if terms else None)
-    return [(finding.code, finding.pointer) for finding in found]
+    return [(finding.code, finding.pointer) for finding in found if finding.severity is severity]
 
 
 def resolve(document: Any, pointer: str) -> Any:
@@ -42,13 +48,14 @@ def test_every_finding_points_into_the_order_and_says_the_way_out(
     for finding in findings(order, tenant, grades, accepted() if attested else None):
         resolve(body, finding.pointer)
         assert finding.message.endswith(".")
-        assert finding.message.count(". ") + finding.message.count(": ") >= 1, "a sentence on what to do"
+        assert finding.fix.endswith("."), "a sentence on what to do"
+        assert finding.section in {"customer", "service", "numbers", "billing", "creation"}
 
 
 @given(orders(plans=(None, "one", "none-such")), tenants(), st.sets(st.sampled_from(KNOWN)))
 def test_whatever_passes_the_door_can_be_priced(order: Order, tenant: Tenant, known: set[str]) -> None:
     grades = dict.fromkeys(known | set(order.explicit_numbers[::2]), Grade.GOLD)
-    assume(not findings(order, tenant, grades, accepted()))
+    assume(not blocking(findings(order, tenant, grades, accepted()), {"credit_limit_not_counted"}))
     quote(order, tenant, grades)
 
 
@@ -70,10 +77,34 @@ def test_a_prepaid_account_that_the_operator_opens_has_nothing_to_pay_with() -> 
     assert codes(order.model_copy(update={"account_type": AccountType.POSTPAID})) == []
 
 
+def test_what_costs_nothing_can_be_paid_from_an_account_without_money() -> None:
+    """C3: a zero price always passes."""
+    order = an_order(administration=Administration.OPERATOR, payer=Payer.SELF, account_type=AccountType.PREPAID)
+    assert codes(order) == [("nothing_to_pay_with", "/payer")]
+    free = a_tenant().price_list.plans[0].model_copy(update={"setup_minor": 0, "period_minor": 0, "number_period_minor": 0})
+    prices = a_tenant().price_list.model_copy(update={"plans": (free,), "grade_setup_minor": {}})
+    assert codes(order, a_tenant().model_copy(update={"price_list": prices})) == []
+
+
+def test_a_credit_limit_on_a_prepaid_account_is_taken_and_warned_about() -> None:
+    order = by_operator(credit_limit_minor=100, account_type=AccountType.PREPAID)
+    assert codes(order) == []
+    assert codes(order, severity=Severity.WARNING) == [("credit_limit_not_counted", "/credit_limit_minor")]
+    postpaid = by_operator(credit_limit_minor=100, account_type=AccountType.POSTPAID)
+    assert codes(postpaid, severity=Severity.WARNING) == []
+
+
+def test_a_warning_blocks_until_it_is_acknowledged_and_an_error_always_does() -> None:
+    order = by_operator(credit_limit_minor=100, account_type=AccountType.PREPAID, plan="none-such")
+    found = findings(order, a_tenant(), {}, accepted())
+    assert [finding.code for finding in blocking(found)] == ["unknown_plan", "credit_limit_not_counted"]
+    assert [finding.code for finding in blocking(found, {"credit_limit_not_counted", "unknown_plan"})] == ["unknown_plan"]
+
+
 def test_a_plan_that_is_not_offered_is_answered_with_those_that_are() -> None:
-    (finding,) = findings(an_order(plan="none-such"), a_tenant(), {}, None)
+    (finding,) = blocking(findings(an_order(plan="none-such"), a_tenant(), {}, None))
     assert (finding.code, finding.pointer) == ("unknown_plan", "/plan")
-    assert "office-20" in finding.message
+    assert "office-20" in finding.fix
 
 
 def test_a_number_is_ordered_once_in_the_whole_order() -> None:

@@ -19,7 +19,8 @@ from tests.starter.conftest import BASE, OTHER, TENANT, House, an_order_body, bu
 from tests.starter.memory import Reader, view_of
 
 
-async def _started(temporal: Client, onboarding_id: str) -> OnboardingInput:
+async def started(temporal: Client, onboarding_id: str) -> OnboardingInput:
+    """What the workflow of this onboarding was started with."""
     handle = temporal.get_workflow_handle(keys.workflow_id(onboarding_id))
     first = await anext(aiter(handle.fetch_history_events()))
     (begin,) = await temporal.data_converter.decode(
@@ -37,7 +38,7 @@ async def test_an_order_is_accepted_and_kept_although_no_worker_runs(real_house:
     assert body["state"] == "opening"
     assert response.headers["Location"] == body["links"]["self"] == f"/v1/onboardings/{body['id']}"
     assert "Idempotent-Replayed" not in response.headers
-    begin = await _started(temporal, body["id"])
+    begin = await started(temporal, body["id"])
     assert begin.order.customer.contact.telephone == "+441214960001", "national numbers are normalised at the door"
     assert begin.quote.total_minor == (2500 + 1500 + 200) * 120 // 100
     assert (begin.requested_by, begin.requested_person) == ("key:0", "person:0")
@@ -140,14 +141,14 @@ async def test_a_key_from_before_the_history_was_deleted_starts_nothing(real_hou
     order, _ = body.order()
     assert order is not None
     first = await real_house.order(key="last year")
-    begin = await _started(temporal, first.json()["id"])
+    begin = await started(temporal, first.json()["id"])
     # Only the row is left, and Temporal is out of reach: the row alone has to answer.
     reader = Reader()
     reader.put(view_of(begin, state=State.ACTIVE))
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     onboardings = Onboardings(nowhere, reader, real_house.catalogue, "queue")
 
-    started = await onboardings.start(
+    answer = await onboardings.start(
         real_house.identities.known[real_house.keys["admin"]],
         TENANT,
         order,
@@ -155,8 +156,8 @@ async def test_a_key_from_before_the_history_was_deleted_starts_nothing(real_hou
         fingerprint=begin.fingerprint,
     )
 
-    assert started.replayed
-    assert started.state is State.ACTIVE
+    assert answer.replayed
+    assert answer.state is State.ACTIVE
 
 
 async def test_without_temporal_the_answer_is_503_and_nothing_is_lost(temporal: Client) -> None:
@@ -181,7 +182,7 @@ async def test_an_operator_who_administers_attests_the_terms(real_house: House, 
 
     response = await real_house.order(body)
 
-    terms = (await _started(temporal, response.json()["id"])).terms
+    terms = (await started(temporal, response.json()["id"])).terms
     assert terms is not None
     assert (terms.version, terms.sha256, terms.capacity) == (TENANT.terms.version, TENANT.terms.sha256, "on_behalf")
     assert terms.accepted_by == "key:0"
@@ -250,7 +251,7 @@ async def test_a_platform_key_names_the_white_label(real_house: House, temporal:
 
     assert nameless.status_code == 422
     assert unknown.status_code == 404
-    assert (await _started(temporal, named.json()["id"])).tenant_id == OTHER.id
+    assert (await started(temporal, named.json()["id"])).tenant_id == OTHER.id
 
 
 async def test_a_white_label_cannot_order_for_another(real_house: House) -> None:
@@ -265,6 +266,6 @@ async def test_named_numbers_are_priced_by_their_grade(real_house: House, tempor
     response = await real_house.order(an_order_body(services=services))
 
     assert response.status_code == 202
-    begin = await _started(temporal, response.json()["id"])
+    begin = await started(temporal, response.json()["id"])
     assert begin.order.explicit_numbers == ("+441214960960",)
     assert any("Gold" in line.text for line in begin.quote.lines)

@@ -1,0 +1,130 @@
+"""Looking at an order before anything is done: what is wrong or odd about it, what it costs, what it will lead to.
+
+An order is started from the same assessment that the validity report shows (S3-41 to S3-46).
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from domain import rules
+from domain.access import Principal
+from domain.base import Value
+from domain.catalogue import Tenant
+from domain.orders import Administration, Order, Payer, TermsAcceptance
+from domain.plan import Planned, plan
+from domain.ports import Catalogue
+from domain.quotes import Quote, quote
+from domain.rules import Severity
+from starter.problems import ProblemError, of_finding
+
+_UNPRICEABLE = {"unknown_plan", "number_unknown"}
+
+
+class Assessment(Value):
+    """What is found about an order, what it costs, and why an approver must look at it. No price where there can be none."""
+
+    findings: tuple[rules.Finding, ...]
+    price: Quote | None = None
+    approval_reasons: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(item.code for item in self.findings if item.severity is Severity.WARNING))
+
+
+async def assess(catalogue: Catalogue, tenant: Tenant, order: Order, terms: TermsAcceptance | None) -> Assessment:
+    """Look at an order as it would be started, and start nothing."""
+    numbers = order.explicit_numbers
+    grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
+    found = tuple(rules.findings(order, tenant, grades, terms))
+    if _UNPRICEABLE & {finding.code for finding in found}:
+        return Assessment(findings=found)
+    price = quote(order, tenant, grades)
+    reasons = rules.approval_reasons(order, price, tenant, grades)
+    return Assessment(findings=found, price=price, approval_reasons=reasons)
+
+
+def attested(principal: Principal, tenant: Tenant, order: Order, now: datetime, address: str | None) -> TermsAcceptance | None:
+    """That an operator accepted the terms on the customer's behalf; a customer who administers accepts them in person (C15)."""
+    if order.administration is not Administration.OPERATOR:
+        return None
+    return TermsAcceptance(
+        version=tenant.terms.version,
+        sha256=tenant.terms.sha256,
+        capacity="on_behalf",
+        accepted_by=principal.id,
+        accepted_at=now,
+        address=address,
+    )
+
+
+class Summary(BaseModel):
+    """The most pertinent of an order, on a few lines (S3-40)."""
+
+    white_label: str
+    customer: str
+    administration: Administration
+    payer: Payer
+    plan: str | None
+    services: int
+    numbers: int
+    total_minor: int | None = Field(description="Minor units, tax included; null where an error keeps it from being priced")
+    currency: str
+    needs_approval: tuple[str, ...]
+
+
+class TermsText(BaseModel):
+    """The terms and conditions that will have to be accepted (S3-47)."""
+
+    version: str
+    sha256: str
+    text: str
+
+
+class Everything(BaseModel):
+    """The full report: every effect that the order will have, before any of it is done (S3-41)."""
+
+    steps: tuple[Planned, ...]
+    quote: Quote | None
+    terms: TermsText
+
+
+class ValidityReport(BaseModel):
+    """Whether an order can be started, and what is to be said about it. Nothing was done."""
+
+    valid: bool = Field(description="Whether it would be accepted as it is, acknowledged warnings included")
+    errors: int
+    warnings: int
+    summary: Summary
+    findings: list[ProblemError]
+    full: Everything | None = None
+
+
+def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) -> ValidityReport:
+    """The short report, or the full one."""
+    price, severities = assessment.price, [item.severity for item in assessment.findings]
+    everything = None
+    if full:
+        steps = plan(order, price, assessment.approval_reasons, tenant.schedule) if price else ()
+        terms = TermsText(version=tenant.terms.version, sha256=tenant.terms.sha256, text=tenant.terms.text)
+        everything = Everything(steps=steps, quote=price, terms=terms)
+    return ValidityReport(
+        valid=not rules.blocking(assessment.findings, order.acknowledged_warnings),
+        errors=severities.count(Severity.ERROR),
+        warnings=severities.count(Severity.WARNING),
+        summary=Summary(
+            white_label=tenant.slug,
+            customer=order.customer.name,
+            administration=order.administration,
+            payer=order.payer,
+            plan=price.plan if price else order.plan,
+            services=len(order.services),
+            numbers=order.number_count,
+            total_minor=price.total_minor if price else None,
+            currency=tenant.currency,
+            needs_approval=assessment.approval_reasons,
+        ),
+        findings=[of_finding(item) for item in assessment.findings],
+        full=everything,
+    )
