@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check format bench histories lock clean system
+.PHONY: help install up demo test requirements check format bench histories lock clean system
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -41,6 +41,9 @@ check: $(STAMP) ## format, lint, types, import rules, migrations
 format: $(STAMP) ## format and sort imports
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+requirements: $(STAMP) ## run the tests that prove rows of docs/requirements.md, and show which rows are proven
+	@$(BIN)/python -m tests.requirements --numprocesses 2 --dist loadfile
 
 bench: $(STAMP) ## measure, as a table and one JSON line (FULL=1 for the long run)
 	@$(BIN)/python -m bench

@@ -7,6 +7,13 @@ import pytest
 
 from starter.local.processes import Guard
 from starter.local.temporal_server import RunningTemporal, start_temporal_server
+from tests import requirements
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known = requirements.rows()
+    for item in items:
+        requirements.note(item, known)
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ app.command("worker", rich_help_panel=_HERE)(running.worker)
 app.command("web", rich_help_panel=_HERE)(running.web)
 
 app.command("onboard", rich_help_panel=_STEER)(onboardings.onboard)
+app.command("check", rich_help_panel=_STEER)(onboardings.check)
 app.command("show", rich_help_panel=_STEER)(onboardings.show)
 app.command("list", rich_help_panel=_STEER)(onboardings.list_onboardings)
 app.command("watch", rich_help_panel=_STEER)(onboardings.watch)

@@ -84,6 +84,11 @@ class Api:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return self._read(self._ask("POST", path, json=body, headers=headers))
 
+    def check(self, body: bytes, *, full: bool) -> dict[str, Any]:
+        """The validity report of an order, which is not placed."""
+        params, headers = {"full": "true"} if full else {}, {"Content-Type": "application/json"}
+        return self._read(self._ask("POST", "/v1/order-checks", content=body, params=params, headers=headers))
+
     def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
         """Start an onboarding. Returns the answer and whether it was there already."""
         key = idempotency_key or str(uuid.uuid4())

@@ -21,6 +21,7 @@ Key = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Order = Annotated[str, typer.Argument(metavar="FILE", help="The order as JSON; - reads standard input")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The onboarding's id")]
 Why = Annotated[str | None, typer.Option("--reason", help="Why. Kept in the timeline, so leave personal data out")]
 
@@ -36,7 +37,7 @@ def connected(url: str | None, key: str | None, key_name: str = "operator") -> I
 
 
 def onboard(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The order as JSON; - reads standard input")],
+    file: Order,
     watch_it: Annotated[bool, typer.Option("--watch", help="Follow it to its end")] = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeat an order whose answer was lost: same key, same order, once only")
@@ -51,10 +52,7 @@ def onboard(
 
     Example: dialtone watch "$(dialtone onboard order.json)"
     """
-    try:
-        body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"The order {file} cannot be read: {error.strerror}.") from error
+    body = _read_order(file)
     with connected(url, key) as api:
         accepted, replayed = api.order(body, idempotency_key)
         if as_json:
@@ -67,6 +65,68 @@ def onboard(
             _follow(api, accepted["id"], as_json=as_json)
     if not watch_it:
         output.suggest(f"dialtone watch {accepted['id']}")
+
+
+def _read_order(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"The order {file} cannot be read: {error.strerror}.") from error
+
+
+def check(
+    file: Order,
+    full: Annotated[bool, typer.Option("--full", help="Every effect in order, the price line by line, the terms")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check an order without placing it: what is wrong, what it costs, what it will lead to. Changes nothing.
+
+    Ends with status 1 if the order would be refused.
+
+    Example: dialtone check --full examples/orders/1-customer-administered.json
+    """
+    body = _read_order(file)
+    with connected(url, key) as api:
+        report = api.check(body, full=full)
+    if as_json:
+        output.print_json(report)
+    else:
+        _print_report(report)
+    if not report["valid"]:
+        raise CommandFailed(
+            "The order cannot be placed as it is. Mend the errors; mend the warnings or acknowledge their codes."
+        )
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    summary = report["summary"]
+    total = summary["total_minor"]
+    output.print_facts(
+        [
+            ("White label", summary["white_label"]),
+            ("Customer", summary["customer"]),
+            ("Administered by", summary["administration"]),
+            ("Paid by", summary["payer"]),
+            ("Plan", summary["plan"]),
+            ("Lines", str(summary["services"])),
+            ("Numbers", str(summary["numbers"])),
+            ("Total", output.amount(total, summary["currency"]) if total is not None else None),
+            ("Approval for", ", ".join(summary["needs_approval"])),
+        ]
+    )
+    for finding in report["findings"]:
+        output.print_lines([f"{finding['severity']}  {finding['code']}  {finding['pointer']}", f"  {finding['detail']}"])
+    if everything := report["full"]:
+        output.print_lines([f"{number}. {step['effect']}" for number, step in enumerate(everything["steps"], 1)])
+        if quote := everything["quote"]:
+            for line in quote["lines"]:
+                output.print_lines(
+                    [f"{line['quantity']:>3} x {line['text']}  {output.amount(line['total_minor'], quote['currency'])}"]
+                )
+            output.print_lines([f"      {quote['tax_name']}  {output.amount(quote['tax_minor'], quote['currency'])}"])
+        output.print_lines([f"Terms and conditions, version {everything['terms']['version']}:", everything["terms"]["text"]])
 
 
 def show(onboarding: Id, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:

@@ -45,6 +45,12 @@ class Operator:
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4()), "Content-Type": "application/json"}
         return await self._http.post("/v1/onboardings", content=body, headers=headers)
 
+    async def check(self, body: bytes) -> dict[str, Any]:
+        """The validity report of an order that is not placed."""
+        answer = await self._http.post("/v1/order-checks", content=body, headers={"Content-Type": "application/json"})
+        report: dict[str, Any] = answer.raise_for_status().json()
+        return report
+
     async def must_order(self, body: bytes) -> str:
         """The id of the onboarding that this order starts. Raises ``UnexpectedError`` if it is not accepted."""
         answer = await self.order(body)

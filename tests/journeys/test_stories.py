@@ -26,6 +26,7 @@ async def test_the_story_ends_as_it_should(story: Story, town: Town, tmp_path: P
         assert customer.name in letter["text"]
 
 
+@pytest.mark.requirement("S1-09")
 async def test_an_administrator_cannot_activate_for_the_customer(town: Town, tmp_path: Path) -> None:
     customer = town.customer("1", tmp_path)
     onboarding = await town.northway.must_order(customer.order)

@@ -45,6 +45,7 @@ def the_problem(response: httpx.Response, status: int, code: str) -> dict[str, A
     return body
 
 
+@pytest.mark.requirement("S1-03")
 async def test_without_a_key_nothing_is_told(house: House) -> None:
     view = house.onboarding()
     for path in ("/v1/onboardings", f"/v1/onboardings/{view.id}", "/v1/numbers", "/v1/plans"):
@@ -57,6 +58,7 @@ async def test_without_a_key_nothing_is_told(house: House) -> None:
 
 
 @pytest.mark.parametrize("verb", DECISIONS)
+@pytest.mark.requirement("S1-01")
 async def test_another_white_label_cannot_tell_that_an_onboarding_exists(house: House, verb: str) -> None:
     view = house.onboarding()
     nowhere = "00000000-0000-4000-8000-000000000000"
@@ -82,6 +84,7 @@ async def test_a_role_may_do_what_its_rights_say_and_no_more(house: House, verb:
 
 
 @pytest.mark.parametrize("role", ["approver", "auditor"])
+@pytest.mark.requirement("S1-02")
 async def test_only_who_may_onboard_orders_and_imports(house: House, role: str) -> None:
     the_problem(await house.order(by=role), 403, "not_allowed")
     body = {"numbers": ["0121 496 0000"], "region": "GB"}

@@ -121,3 +121,39 @@ async def test_only_whoever_may_order_may_check(house: House) -> None:
     the_problem(await check(house, by="auditor"), 403, "not_allowed")
     the_problem(await check(house, an_order_body(white_label="northway")), 404, "not_found")
     the_problem(await check(house, {"customer": {}}), 422, "invalid_request")
+
+
+@pytest.mark.requirement("S1-11", "S1-12")
+async def test_a_customer_can_be_left_to_pay_by_card_only_where_the_white_label_has_a_gateway(real_house: House) -> None:
+    tenants = real_house.catalogue.tenants
+    tenants[tenants.index(TENANT)] = TENANT.model_copy(update={"card_gateway": False})
+    refused = the_problem(await real_house.order(), 422, "invalid_request")
+    assert [(error["code"], error["pointer"]) for error in refused["errors"]] == [("gateway_missing", "/administration")]
+    assert (await real_house.order(an_order_body(white_label="northway"), by="platform")).status_code == 202, "it has one"
+
+
+@pytest.mark.requirement("S2-17")
+async def test_without_a_plan_the_first_of_the_list_applies(house: House) -> None:
+    (first,) = TENANT.price_list.plans
+    plans = (first.model_copy(update={"code": "basic"}), first, first.model_copy(update={"code": "most"}))
+    prices = TENANT.price_list.model_copy(update={"plans": plans})
+    tenants = house.catalogue.tenants
+    tenants[tenants.index(TENANT)] = TENANT.model_copy(update={"price_list": prices})
+    assert (await check(house)).json()["summary"]["plan"] == "basic"
+    assert (await check(house, an_order_body(plan="most"))).json()["summary"]["plan"] == "most"
+
+
+@pytest.mark.requirement("S2-25")
+async def test_what_an_order_needs_in_credit_can_be_asked(house: House) -> None:
+    one = (await check(house)).json()["summary"]["total_minor"]
+    line = an_order_body()["services"][0]
+    two = (await check(house, an_order_body(services=[line, line]))).json()["summary"]["total_minor"]
+    assert two - one == (1500 + 200) * 120 // 100, "a month of a line and of a number, with tax"
+
+
+@pytest.mark.requirement("S3-48")
+async def test_an_operator_s_order_is_refused_until_the_terms_are_agreed_to(real_house: House) -> None:
+    settings = {"administration": "operator", "payer": "parent", "account_type": "postpaid"}
+    refused = the_problem(await real_house.order(an_order_body(**settings)), 422, "invalid_request")
+    assert [(error["code"], error["section"]) for error in refused["errors"]] == [("terms_not_accepted", "creation")]
+    assert (await real_house.order(an_order_body(**settings, terms_accepted=True))).status_code == 202

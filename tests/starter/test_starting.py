@@ -244,6 +244,7 @@ async def test_an_address_that_no_relay_takes_is_refused_at_the_door(real_house:
     assert address not in response.text
 
 
+@pytest.mark.requirement("S3-10")
 async def test_a_platform_key_names_the_white_label(real_house: House, temporal: Client) -> None:
     nameless = await real_house.order(by="platform")
     unknown = await real_house.order(an_order_body(white_label="nobody"), by="platform")
@@ -254,11 +255,13 @@ async def test_a_platform_key_names_the_white_label(real_house: House, temporal:
     assert (await started(temporal, named.json()["id"])).tenant_id == OTHER.id
 
 
+@pytest.mark.requirement("S1-01")
 async def test_a_white_label_cannot_order_for_another(real_house: House) -> None:
     assert (await real_house.order(an_order_body(white_label=OTHER.slug))).status_code == 404
     assert (await real_house.order(an_order_body(white_label=TENANT.slug))).status_code == 202
 
 
+@pytest.mark.requirement("S3-21")
 async def test_named_numbers_are_priced_by_their_grade(real_house: House, temporal: Client) -> None:
     await real_house.inventory.import_numbers(TENANT.id, ["+441214960960"])
     services = [{"numbers": {"explicit": ["(0121) 496-0960"]}}]

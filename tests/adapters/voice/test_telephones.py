@@ -125,6 +125,7 @@ async def test_a_device_behind_a_home_router_is_reached_where_it_came_from(kamai
         assert len(phone.invites) == 1
 
 
+@pytest.mark.requirement("S4-17")
 async def test_a_line_makes_no_more_calls_at_once_than_it_has_channels(
     kamailio: RunningKamailio, switch: KamailioSwitch
 ) -> None:
@@ -158,6 +159,7 @@ async def test_calls_that_start_at_the_same_instant_do_not_share_the_last_channe
         assert len(phone.invites) == 2
 
 
+@pytest.mark.requirement("S4-17")
 async def test_a_line_without_a_limit_makes_as_many_calls_as_it_likes(
     kamailio: RunningKamailio, switch: KamailioSwitch
 ) -> None:
