@@ -82,7 +82,7 @@ def onboarding(administration: Administration = Administration.OPERATOR) -> Onbo
 
 
 def _read(data: dict[str, Any]) -> Order:
-    order, found = CreateOnboarding.model_validate(data).order()
+    order, found = CreateOnboarding.model_validate(data).order("GB")
     if order is None:
         raise ValueError(f"The example order cannot be read any more: {found}")
     return order

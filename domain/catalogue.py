@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.base import Value
-from domain.customer import Email, Text
+from domain.billing import AccountNumbers, Tax
+from domain.customer import Country, Email, Text
+from domain.forms import WHITE_LABEL, FormProfile
 from domain.money import Currency
 from domain.numbers import Grade
 
@@ -98,5 +100,9 @@ class Tenant(Value):
     card_gateway: bool = Field(default=False, description="Whether this white label has a payment gateway (S1-11, S1-12)")
     price_list: PriceList
     terms: Terms
+    country: Country = Field(default="GB", description="Where national telephone numbers are dialled if an order says nothing")
+    taxes: tuple[Tax, ...] = Field(default=(), description="Taxes that an order may name instead of tax_name")
+    account_numbers: AccountNumbers = AccountNumbers()
+    form: FormProfile = WHITE_LABEL
     approval: ApprovalPolicy = ApprovalPolicy()
     schedule: Schedule = Schedule()

@@ -63,6 +63,34 @@ TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_time_zone)]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164 with plus", examples=["+441214960123"])]
 
 
+# ISO 13616: country, two check digits, up to thirty more. Accounts departments paste one into whatever field is nearest.
+_IBAN = re.compile(r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$")
+
+
+def _is_iban(text: str) -> bool:
+    if not _IBAN.match(text):
+        return False
+    digits = "".join(str(int(char, 36)) for char in text[4:] + text[:4])
+    return int(digits) % 97 == 1
+
+
+def _tax_id(text: str) -> str:
+    plain = re.sub(r"[ .\-]", "", text).upper()
+    if _is_iban(plain):
+        raise ValueError("is the number of a bank account (IBAN); write the tax or VAT number")
+    return text
+
+
+TaxId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=4, max_length=30, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./\-]*$"),
+    AfterValidator(_tax_id),
+]
+IdentityNumber = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=4, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./\-]*$")
+]
+
+
 def name_key(name: str) -> str:
     """Two names with the same key are the same name: NFKC, case-folded, spaces collapsed (C4)."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
@@ -76,6 +104,13 @@ class Address(Value):
     region: Text | None = None
     postcode: Text | None = None
     country: Country
+
+
+class Coordinates(Value):
+    """A place on the map, WGS 84 degrees (S5-33)."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 
 
 class Contact(Value):
@@ -93,8 +128,25 @@ class Customer(Value):
     name: Text
     contact: Contact
     billing_email: Email | None = Field(default=None, description="Where invoices go; the contact's address if unset (C17)")
-    billing_address: Address
+    billing_address: Address | None = None
     service_address: Address | None = Field(
         default=None, description="Where the telephones stand: what emergency services are told. Required with numbers (C6)"
     )
     time_zone: TimeZone = "Europe/London"
+    given_name: Text | None = None
+    family_name: Text | None = None
+    company: Text | None = Field(default=None, description="Of a person, if there is one")
+    country: Country | None = Field(
+        default=None, description="Where national telephone numbers are dialled; the address's if unset"
+    )
+    tax_id: TaxId | None = Field(default=None, description="Tax or VAT number", examples=["GB123456789"])
+    identity_number: IdentityNumber | None = Field(
+        default=None, description="Of an identity document. Shown by its last two characters only"
+    )
+    coordinates: Coordinates | None = None
+
+    @property
+    def home(self) -> str | None:
+        """The country that national telephone numbers are read in, ISO 3166-1 alpha-2; ``None`` if nothing says it."""
+        stated = (self.billing_address, self.service_address)
+        return self.country or next((address.country for address in stated if address), None)

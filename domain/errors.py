@@ -4,6 +4,7 @@
     ├── Refused            an answer: it will not change by asking again, wakes nobody, and is shown to the person who asked
     │   ├── PaymentDeclined    the bank or the ledger said no
     │   ├── NameTaken          another open account has this name
+    │   ├── AccountNumberTaken another account has this number
     │   ├── NumberUnavailable  the number, or enough numbers of that kind, cannot be had
     │   ├── RecipientRefused   the mail relay refuses this address for good
     │   ├── ProvisioningRefused the switch refuses the service as ordered
@@ -43,6 +44,12 @@ class NameTaken(Refused):
     """The customer's name belongs to another open account (S2-12). The message never says whose (C4)."""
 
     code = "name_taken"
+
+
+class AccountNumberTaken(Refused):
+    """The account number that was asked for belongs to another account of the platform (S4-04)."""
+
+    code = "account_number_taken"
 
 
 class NumberUnavailable(Refused):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.base import Value
+from domain.billing import AccountNumbers
 from domain.catalogue import Schedule
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
@@ -107,6 +108,7 @@ class OnboardingInput(Value):
     terms: TermsAcceptance | None = None
     schedule: Schedule = Schedule()
     requested_person: str | None = None
+    account_numbers: AccountNumbers = AccountNumbers()
 
 
 class Outcome(Value):

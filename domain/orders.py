@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from domain.base import Value
+from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
 from domain.customer import Customer, Text
 from domain.numbers import NumberSelection
 
@@ -73,6 +74,15 @@ class Order(Value):
         default=None, description="Plan code; the first plan of the price list if unset (S2-17)"
     )
     services: Annotated[tuple[Service, ...], Field(max_length=50)] = ()
+    account_number: AccountNumber | None = Field(default=None, description="Made if unset (S4-05)", examples=["4400123456"])
+    taxes: Annotated[tuple[TaxCode, ...], Field(max_length=10)] | None = Field(
+        default=None, description="Codes of the taxes that apply; the white label's own if unset (S4-32)"
+    )
+    tax_rate_basis_points: BasisPoints | None = Field(
+        default=None, description="One rate for this customer, instead of any tax (S5-30): 2000 is 20 %"
+    )
+    invoicing: Invoicing = Invoicing()
+    low_balance_alert: LowBalanceAlert | None = None
     acknowledged_warnings: Annotated[tuple[Code, ...], Field(max_length=50)] = Field(
         default=(), description="Codes of the warnings that were seen and are accepted (C13); each other one blocks the order"
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from domain.base import Value
+from domain.billing import TaxCharge
 from domain.catalogue import Tenant
 from domain.money import Currency, Money, tax_on
 from domain.numbers import Grade
@@ -45,6 +46,7 @@ class Quote(Value):
     tax_rate_basis_points: int
     tax_minor: int
     total_minor: int
+    taxes: tuple[TaxCharge, ...] = ()
 
     @property
     def total(self) -> Money:
@@ -65,7 +67,7 @@ def quote(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) ->
     """Price an order on the tenant's current price list.
 
     ``explicit_grades`` has the grade of every number that the order names (S3-21). Raises ``KeyError`` for one that is
-    missing and ``ValueError`` for an unknown plan: both are refused by ``domain.rules`` before anything is priced.
+    missing, or for an unknown tax, and ``ValueError`` for an unknown plan: all are refused by ``domain.rules`` before anything is priced.
     """
     plan = tenant.price_list.plan(order.plan)
     if plan is None:
@@ -85,7 +87,8 @@ def quote(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) ->
         unit = tenant.price_list.grade_setup_minor.get(grade, 0)
         line(LineKind.NUMBER_GRADE, f"{grade.value.capitalize()} number, one-off", quantity, unit)
     net = sum(entry.total_minor for entry in lines)
-    tax = tax_on(net, tenant.tax_rate_basis_points)
+    taxes = _taxes(order, tenant, net)
+    tax = sum(charge.minor for charge in taxes)
     return Quote(
         price_list=tenant.price_list.version,
         plan=plan.code,
@@ -93,8 +96,22 @@ def quote(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) ->
         currency=tenant.currency,
         lines=tuple(lines),
         net_minor=net,
-        tax_name=tenant.tax_name,
-        tax_rate_basis_points=tenant.tax_rate_basis_points,
+        tax_name=" + ".join(charge.name for charge in taxes) or tenant.tax_name,
+        tax_rate_basis_points=sum(charge.rate_basis_points for charge in taxes),
         tax_minor=tax,
         total_minor=net + tax,
+        taxes=taxes,
     )
+
+
+def _taxes(order: Order, tenant: Tenant, net_minor: int) -> tuple[TaxCharge, ...]:
+    """What is added: the customer's own rate, else the taxes that the order names, else the white label's (C19)."""
+    own = (tenant.tax_name, tenant.tax_rate_basis_points)
+    if order.tax_rate_basis_points is not None:
+        rates = [(tenant.tax_name, order.tax_rate_basis_points)]
+    elif order.taxes is not None:
+        known = {tax.code: tax for tax in tenant.taxes}
+        rates = [(known[code].name, known[code].rate_basis_points) for code in dict.fromkeys(order.taxes)]
+    else:
+        rates = [own]
+    return tuple(TaxCharge(name=name, rate_basis_points=rate, minor=tax_on(net_minor, rate)) for name, rate in rates)

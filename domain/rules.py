@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from domain.base import Value
 from domain.catalogue import Tenant
+from domain.forms import Stage
 from domain.numbers import Grade
 from domain.orders import AccountType, Administration, Order, Payer, TermsAcceptance
 from domain.payments import MeansKind
@@ -43,6 +44,10 @@ _SECTIONS = {
     "payer": "billing",
     "account_type": "billing",
     "credit_limit_minor": "billing",
+    "taxes": "billing",
+    "tax_rate_basis_points": "billing",
+    "invoicing": "billing",
+    "low_balance_alert": "billing",
     "terms_accepted": "creation",
 }
 
@@ -84,6 +89,31 @@ def findings(
             "/payer",
             "A prepaid account that the operator opens has no money yet.",
             "Let the parent pay, make it postpaid with a credit limit, or let the customer administer it and pay by card.",
+        )
+    for pointer in tenant.form.missing(order.model_dump(mode="json"), Stage.SUBMIT):
+        say("field_required", pointer, f"The form of this white label ({tenant.form.name}) asks for this.", "Fill it in.")
+    if order.account_number is not None and not tenant.account_numbers.fits(order.account_number):
+        shape = tenant.account_numbers
+        beginning = f" that begin with {shape.starting}" if shape.starting else ""
+        say(
+            "account_number_shape",
+            "/account_number",
+            f"Account numbers of this white label have {shape.length} digits{beginning}.",
+            "Change it, or leave it out: then one is made.",
+        )
+    known_taxes = {tax.code for tax in tenant.taxes}
+    for index, code in enumerate(order.taxes or ()):
+        if code not in known_taxes:
+            offered = ", ".join(sorted(known_taxes)) or "none"
+            say("unknown_tax", f"/taxes/{index}", "This white label has no such tax.", f"Choose from: {offered}.")
+    if order.tax_rate_basis_points is not None:
+        rate = f"{order.tax_rate_basis_points / 100:g} %"
+        say(
+            "tax_rate_overridden",
+            "/tax_rate_basis_points",
+            f"This customer is taxed at {rate}, whatever taxes apply otherwise.",
+            "Leave it out to apply the white label's taxes.",
+            Severity.INFO,
         )
     if tenant.price_list.plan(order.plan) is None:
         offered = ", ".join(plan.code for plan in tenant.price_list.plans)
@@ -132,7 +162,8 @@ def findings(
 
 def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> bool:
     """Whether the order costs nothing: what costs nothing can always be paid (C3)."""
-    known = tenant.price_list.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades)
+    taxes = {tax.code for tax in tenant.taxes} >= set(order.taxes or ())
+    known = tenant.price_list.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades) and taxes
     return bool(known) and quote(order, tenant, explicit_grades).total_minor == 0
 
 

@@ -37,6 +37,7 @@ class OnboardingView(Value):
     numbers: tuple[str, ...]
     charged_minor: int
     refunded_minor: int
+    account_number: str | None = None
 
 
 class TimelineEvent(Value):

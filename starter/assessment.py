@@ -18,7 +18,7 @@ from domain.quotes import Quote, quote
 from domain.rules import Severity
 from starter.problems import ProblemError, of_finding
 
-_UNPRICEABLE = {"unknown_plan", "number_unknown"}
+_UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax"}
 
 
 class Assessment(Value):

@@ -108,6 +108,7 @@ class Onboardings:
             approval_reasons=assessment.approval_reasons,
             terms=terms,
             schedule=tenant.schedule,
+            account_numbers=tenant.account_numbers,
         )
         try:
             await self._begin(begin)

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 import phonenumbers
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
-from domain.customer import E164, Address, Contact, Country, Customer, LongText, Text
+from domain.billing import Invoicing, LowBalanceAlert
+from domain.customer import E164, Address, Contact, Coordinates, Country, Customer, LongText, Text
 from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
 from domain.onboarding import Outcome, State
 from domain.orders import Order, Service, TermsAcceptance
@@ -64,17 +65,34 @@ class ContactBody(Contact, extra="forbid"):
     telephone: Telephone | None = None
 
 
+class CoordinatesBody(Coordinates, extra="forbid"):
+    """A place on the map, WGS 84 degrees."""
+
+
 class CustomerBody(Customer, extra="forbid"):
     """The party that is signed up."""
+
+    coordinates: CoordinatesBody | None = None
 
     contact: ContactBody
     billing_email: EmailStr | None = Field(
         default=None, description="Where invoices go; the contact's address if unset", examples=["accounts@example.com"]
     )
-    billing_address: AddressBody
+    billing_address: AddressBody | None = None
     service_address: AddressBody | None = Field(
         default=None, description="Where the telephones stand: what emergency services are told. Required with numbers"
     )
+
+
+class LowBalanceAlertBody(LowBalanceAlert, extra="forbid"):
+    """Who is told when the money runs low, and below which balance."""
+
+    enabled: StrictBool = True
+    email: EmailStr = Field(examples=["accounts@example.com"])
+
+
+class InvoicingBody(Invoicing, extra="forbid"):
+    """When invoices are made. A day can be chosen where they are monthly."""
 
 
 class CriteriaBody(NumberCriteria, extra="forbid"):
@@ -132,6 +150,8 @@ class CreateOnboarding(Order):
     )
 
     customer: CustomerBody
+    invoicing: InvoicingBody = InvoicingBody()
+    low_balance_alert: LowBalanceAlertBody | None = None
     services: Annotated[tuple[ServiceBody, ...], Field(max_length=50)] = ()
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(
@@ -140,10 +160,13 @@ class CreateOnboarding(Order):
         "customer who administers accepts them on the activation page, and this is not looked at.",
     )
 
-    def order(self) -> tuple[Order | None, list[Finding]]:
-        """The order with every telephone number in E.164; or what about the numbers cannot be read."""
+    def order(self, country: str) -> tuple[Order | None, list[Finding]]:
+        """The order with every telephone number in E.164; or what about the numbers cannot be read.
+
+        ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say.
+        """
         data = self.model_dump(exclude={"white_label", "terms_accepted"})
-        region, found = self.customer.billing_address.country, []
+        region, found = self.customer.home or country, []
 
         def normal(text: str, pointer: str, region: str) -> str:
             number = e164(text, region)
@@ -263,6 +286,7 @@ class Onboarding(BaseModel):
     id: str
     tenant_id: str
     account_id: str
+    account_number: str | None = Field(description="For people; set once the account is opened")
     state: State
     tm_forum_state: str = Field(description="The same as a TMF622 product order state")
     waits_for: str | None
@@ -287,7 +311,16 @@ class Onboarding(BaseModel):
         path = f"/v1/onboardings/{view.id}"
         links = Links(self=path, events=f"{path}/events")
         facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
-        return cls(tm_forum_state=view.state.tm_forum, links=links, **facts)
+        return cls(tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)})
+
+
+def _discreet(order: Order) -> Order:
+    """The order without what nobody needs to read again: of an identity number the last two characters are left."""
+    number = order.customer.identity_number
+    if number is None:
+        return order
+    masked = order.customer.model_copy(update={"identity_number": "X" * (len(number) - 2) + number[-2:]})
+    return order.model_copy(update={"customer": masked})
 
 
 class Listing(BaseModel, Generic[T]):

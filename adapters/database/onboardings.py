@@ -4,19 +4,26 @@ Rows are locked in one order everywhere, so that no two transactions wait for ea
 accounts (the child before its parent).
 """
 
+import secrets
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import ledger, numbers, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
+from domain.billing import AccountNumbers
 from domain.customer import name_key
-from domain.errors import DialtoneError, NameTaken, NotFound, Refused
+from domain.errors import AccountNumberTaken, DialtoneError, NameTaken, NotFound, Refused
 from domain.keys import account_id
 from domain.onboarding import Progress
 from domain.steps import Amendment, GoLive, Opening, Undo
 
-_NAME_TAKEN = "name_taken"
+_NAME_TAKEN, _NUMBER_TAKEN = "name_taken", "number_taken"
+# With nine in ten numbers in use, this many tries fail once in 37,000 times.
+_TRIES = 100
 _a, _o = accounts.c, onboardings.c
 
 _OPEN_ACCOUNT = PerDialect(
@@ -27,6 +34,7 @@ _OPEN_ACCOUNT = PerDialect(
         .returning(_a.id)
     ),
 )
+_HAS_NUMBER = select(_a.id).where(_a.number == bindparam("number"))
 _OPEN_ONBOARDING = PerDialect(
     onboardings, lambda insert: insert.on_conflict_do_nothing(index_elements=[_o.id]).returning(_o.id)
 )
@@ -90,7 +98,7 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
     order = onboarding.order
     beginning = step_keys.arrive(connection, opening.key)
     refusal: DialtoneError | None = beginning.closed
-    taken = beginning.result == _NAME_TAKEN
+    taken = beginning.result
     if not refusal and not beginning.repeated:
         row = {
             "id": opening.account_id,
@@ -105,15 +113,43 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
             "segment": order.segment,
             "opened_at": moment,
         }
-        taken = connection.execute(_OPEN_ACCOUNT.on(connection), row).first() is None
+        taken = _open_account(connection, row, order.account_number, onboarding.account_numbers)
         if taken:
-            step_keys.remember(connection, opening.key, _NAME_TAKEN)
+            step_keys.remember(connection, opening.key, taken)
     if taken:
-        refusal = refusal or NameTaken("Another open account has this name. Choose a name that tells the two apart.")
+        refusal = refusal or _REFUSALS[taken]()
     # A refused opening is kept as a row that can end; what its entries tell did not happen.
     told = () if refusal else opening.progress.entries
     _write_row(connection, opening.model_copy(update={"progress": opening.progress.model_copy(update={"entries": told})}))
     return refusal
+
+
+_REFUSALS: dict[str, Callable[[], DialtoneError]] = {
+    _NAME_TAKEN: lambda: NameTaken("Another open account has this name. Choose a name that tells the two apart."),
+    _NUMBER_TAKEN: lambda: AccountNumberTaken(
+        "Another account has this account number. Choose another one, or leave it out: then one is made."
+    ),
+}
+
+
+def _open_account(connection: Connection, row: dict[str, Any], number: str | None, shape: AccountNumbers) -> str | None:
+    """Insert the account under its number, or one that is free. What is taken, if it cannot be."""
+    for _ in range(_TRIES):
+        candidate = number or _random_number(shape)
+        if connection.execute(_OPEN_ACCOUNT.on(connection), row | {"number": candidate}).first() is not None:
+            return None
+        # One statement refuses for either reason, and only the number can be tried again.
+        if connection.execute(_HAS_NUMBER, {"number": candidate}).first() is None:
+            return _NAME_TAKEN
+        if number:
+            return _NUMBER_TAKEN
+    raise Refused("There is hardly an account number left. Let the account numbers be longer.", code="account_numbers_used_up")
+
+
+def _random_number(shape: AccountNumbers) -> str:
+    # Not counted upwards: whoever knows one must not know how many customers there are, or the next one's number.
+    digits = shape.length - len(shape.starting)
+    return f"{shape.starting}{secrets.randbelow(10**digits):0{digits}d}"
 
 
 def _write_row(connection: Connection, opening: Opening) -> None:

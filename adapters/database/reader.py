@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, case, func, literal, select, tuple_
 
 from adapters.database import page_tokens
 from adapters.database.numbers import beyond
-from adapters.database.tables import ledger_entries, mail_log, numbers, onboardings, timeline
+from adapters.database.tables import accounts, ledger_entries, mail_log, numbers, onboardings, timeline
 from adapters.transactions import Transactions
 from domain.errors import NotFound
 from domain.mails import MailKind
@@ -19,6 +19,8 @@ from domain.views import OnboardingView, Page, TimelineEvent
 
 _o, _n, _t, _e = onboardings.c, numbers.c, timeline.c, ledger_entries.c
 _LARGEST_PAGE = 500
+# Without an account where the name, or the account number, was another's.
+_ONBOARDINGS = select(onboardings, accounts.c.number).outerjoin(accounts, accounts.c.id == _o.account_id)
 
 
 class Reader:
@@ -28,7 +30,7 @@ class Reader:
         self._transactions = transactions
 
     async def get(self, onboarding_id: str, tenant_id: str | None = None) -> OnboardingView:
-        query = select(onboardings).where(_o.id == onboarding_id)
+        query = _ONBOARDINGS.where(_o.id == onboarding_id)
         if tenant_id is not None:
             query = query.where(_o.tenant_id == tenant_id)
 
@@ -45,7 +47,7 @@ class Reader:
     ) -> Page[OnboardingView]:
         filters = ("onboardings", tenant_id, state)
         size = _size(page_size)
-        query = select(onboardings).order_by(_o.created_at.desc(), _o.id.desc()).limit(size + 1)
+        query = _ONBOARDINGS.order_by(_o.created_at.desc(), _o.id.desc()).limit(size + 1)
         if tenant_id is not None:
             query = query.where(_o.tenant_id == tenant_id)
         if state is not None:
@@ -157,6 +159,7 @@ def _view(row: Row[Any], held: tuple[str, ...], charged: int, refunded: int) -> 
         id=row.id,
         tenant_id=row.tenant_id,
         account_id=row.account_id,
+        account_number=row.number,
         state=State(row.state),
         waits_for=row.waits_for,
         deadline=row.deadline,

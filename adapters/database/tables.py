@@ -111,6 +111,7 @@ accounts = Table(
     Column("kind", Word, nullable=False),
     Column("name", String(200), nullable=False),
     Column("name_key", String(400), nullable=False),
+    Column("number", String(20)),
     Column("status", Word, nullable=False),
     Column("currency", String(3), nullable=False),
     Column("balance_minor", BigInteger, nullable=False),
@@ -128,6 +129,7 @@ accounts = Table(
     CheckConstraint("status IN ('pending', 'active', 'closed')", name="status"),
     CheckConstraint("held_minor >= 0 AND credit_limit_minor >= 0", name="not_negative"),
     # A name is free again once its account is closed (S2-12, C4).
+    Index("uq_accounts_number", "number", unique=True),
     _partial("uq_accounts_open_name", "name_key", unique=True, where="kind = 'customer' AND status <> 'closed'"),
 )
 

@@ -43,7 +43,7 @@ async def create_onboarding(
     """Validates, prices and starts an onboarding. Sending the same again with the same key is always safe."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, body.white_label)
-    order, found = body.order()
+    order, found = body.order(tenant.country)
     if order is None:
         raise problems.of_findings(found)
     started = await services.onboardings.start(
@@ -147,7 +147,7 @@ async def check_onboarding(
     """The validity report: errors and warnings with the way out of each, the price, what would be done. Changes nothing."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, body.white_label)
-    order, found = body.order()
+    order, found = body.order(tenant.country)
     if order is None:
         raise problems.of_findings(found)
     now = datetime.now(UTC)

@@ -188,3 +188,29 @@ async def test_nothing_is_mailed_about_an_order_that_was_abandoned_but_that_it_i
     await town.northway.wait_until_over(onboarding)
     await town.mailbox.letter(customer.address, "closed")
     assert {letter["kind"] for letter in await town.mailbox.letters(customer.address)} == {"activation", "closed"}
+
+
+@pytest.mark.requirement("S4-03", "S4-05")
+async def test_an_account_number_is_made_where_none_is_given(town: Town, tmp_path: Path) -> None:
+    numbers = set()
+    for _ in range(3):
+        onboarding = await town.brindley.must_order(town.customer("2", tmp_path).order)
+        view = await town.brindley.wait_until_over(onboarding)
+        assert len(view["account_number"]) == 10
+        assert view["account_number"].isdecimal()
+        numbers.add(view["account_number"])
+    assert len(numbers) == 3
+
+
+@pytest.mark.requirement("S4-04")
+async def test_of_two_orders_for_one_account_number_at_once_one_succeeds(town: Town, tmp_path: Path) -> None:
+    wanted = str(7_000_000_000 + sum(map(ord, str(tmp_path))))
+    orders = [town.customer("2", tmp_path, account_number=wanted).order for _ in range(2)]
+    ids = [await town.brindley.must_order(order) for order in orders]
+    ends = await asyncio.gather(*(town.brindley.wait_until_over(onboarding) for onboarding in ids))
+    assert sorted((end["state"], end["outcome"]["code"], end["account_number"]) for end in ends) == [
+        ("active", None, wanted),
+        ("rejected", "account_number_taken", None),
+    ]
+    again = await town.brindley.must_order(town.customer("2", tmp_path, account_number=wanted).order)
+    assert (await town.brindley.wait_until_over(again))["outcome"]["code"] == "account_number_taken"

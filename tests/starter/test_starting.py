@@ -138,7 +138,7 @@ async def test_ten_at_once_with_two_bodies_are_one_onboarding_and_refusals(real_
 
 async def test_a_key_from_before_the_history_was_deleted_starts_nothing(real_house: House, temporal: Client) -> None:
     body = CreateOnboarding.model_validate(an_order_body())
-    order, _ = body.order()
+    order, _ = body.order("GB")
     assert order is not None
     first = await real_house.order(key="last year")
     begin = await started(temporal, first.json()["id"])
