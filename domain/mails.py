@@ -11,6 +11,7 @@ class MailKind(StrEnum):
 
     ACTIVATION = "activation"
     ACTIVATION_REMINDER = "activation_reminder"
+    TAKEN_OVER = "taken_over"
     CARD_DECLINED = "card_declined"
     CARD_REMINDER = "card_reminder"
     WELCOME = "welcome"

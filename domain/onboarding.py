@@ -196,6 +196,18 @@ class Correction(Value):
     email: str | None = None
 
 
+class TakeOver(Value):
+    """An operator administers what its customer was to activate, and the white label pays for it.
+
+    ``terms`` were accepted on the customer's behalf; ``consent`` says how the customer agreed to that.
+    """
+
+    actor: str
+    consent: str
+    terms: TermsAcceptance
+    person: str | None = None
+
+
 class UndoResolution(Value):
     """An operator has dealt with a stuck undo by hand, or wants it tried again now."""
 

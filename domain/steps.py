@@ -5,7 +5,7 @@ from datetime import datetime
 from domain.base import Value
 from domain.numbers import NumberSelection, Reservation
 from domain.onboarding import OnboardingInput, Progress
-from domain.orders import TermsAcceptance
+from domain.orders import Administration, Payer, TermsAcceptance
 from domain.payments import PaymentMeans, PaymentOrder
 
 
@@ -64,9 +64,11 @@ class PaymentRelease(Value):
 
 
 class Amendment(Value):
-    """Change recorded contact data after a person's correction."""
+    """Change what is recorded of an order after a person's decision; unset fields stay."""
 
     onboarding_id: str
     email: str | None = None
     means: PaymentMeans | None = None
+    administration: Administration | None = None
+    payer: Payer | None = None
     progress: Progress

@@ -213,6 +213,16 @@ class RejectBody(Body):
     reason: LongText = Field(examples=["The credit limit is too high for a new customer"])
 
 
+class TakeOverBody(Body):
+    """Why the operator may do what the customer was to do."""
+
+    consent: LongText = Field(
+        description="How the customer agreed to it. It is kept in the timeline, so leave personal data out",
+        examples=["Asked for it on the telephone, 22 November"],
+    )
+    terms_accepted: Literal[True] = Field(description="That the customer has accepted the terms, attested by you")
+
+
 class CorrectBody(Reason):
     """What is corrected; fields left out stay as they are."""
 

@@ -19,6 +19,7 @@ from domain.onboarding import (
     OnboardingInput,
     OnboardingStatus,
     State,
+    TakeOver,
     UndoResolution,
 )
 from workflows.journal import Journal
@@ -37,7 +38,7 @@ class Decisions:
     """The decisions taken so far, and the handlers that take them.
 
     Everything is set up before the first handler can run (``@workflow.init`` of the subclass), and a decision is never
-    cleared after it was asked for. One that nobody has asked for yet is refused: whoever decides must have seen what.
+    cleared before it is carried out. One that nobody has asked for yet is refused: whoever decides must have seen what.
     """
 
     def __init__(self, onboarding: OnboardingInput, saga: Saga) -> None:
@@ -53,6 +54,8 @@ class Decisions:
         self._correction: Correction | None = None
         self._corrections = 0
         self._verdict: str | None = None
+        self._take_over: TakeOver | None = None
+        self._held_from: State | None = None
         self._cancellation: Decision | None = None
         self._link_sent_at: datetime | None = None
         self._numbers: tuple[str, ...] = ()
@@ -122,6 +125,8 @@ class Decisions:
         if self._activation:
             _refuse("already_activated", "This link has been used already. There is nothing more to activate.")
         self._expect(State.AWAITING_ACTIVATION, "activate")
+        if self._take_over:
+            _refuse("taken_over", "Your provider has taken over the setting up. There is nothing more for you to do.")
         if activation.generation != self._journal.generation:
             _refuse("link_superseded", "A newer link has been sent since. Open the newest message and use its link.")
 
@@ -136,11 +141,29 @@ class Decisions:
         self._expect(State.AWAITING_ACTIVATION, "resend")
         if self._activation:
             _refuse("already_activated", "The customer has activated just now; no new link is needed.")
+        self._expect_not_taken_over()
         cooldown = self._onboarding.schedule.resend_cooldown
         if self._link_sent_at is None or workflow.now() < self._link_sent_at + cooldown:
             _refuse("resend_too_soon", f"A link was sent moments ago. Wait {cooldown.total_seconds():.0f} seconds between two.")
         if self._journal.generation >= _MOST_LINKS:
             _refuse("too_many_links", "Too many links have been sent. Speak to the customer, correct the address, or cancel.")
+
+    @workflow.update(name="take_over", description="An operator administers it from here; the white label pays")
+    def take_over(self, take_over: TakeOver) -> OnboardingStatus:
+        self._take_over = take_over
+        self._journal.note("take_over_decided", take_over.actor, consent=take_over.consent)
+        return self._answer()
+
+    @take_over.validator
+    def _may_take_over(self, take_over: TakeOver) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        if self._activation:
+            _refuse("already_activated", "The customer has activated it already, so it is the customer's to administer.")
+        self._expect_any({State.AWAITING_ACTIVATION, State.HELD}, "take over")
+        self._expect_not_taken_over()
+        if self._journal.state is State.HELD:
+            if self._held_from is not State.AWAITING_ACTIVATION:
+                _refuse("not_waiting", "It does not wait for its customer's activation, so there is nothing to take over.")
+            self._expect_no_verdict()
 
     @workflow.update(name="pay", description="The gateway's page has a card for this onboarding")
     def pay(self, card: CardPresented) -> OnboardingStatus:
@@ -171,6 +194,7 @@ class Decisions:
         self._expect_any({State.HELD, State.AWAITING_ACTIVATION}, "correct")
         if self._journal.state is State.HELD:
             self._expect_no_verdict()
+        self._expect_not_taken_over()
         if correction.email is None:
             _refuse("nothing_to_correct", "Say what to correct: the contact's e-mail address.")
         if self._correction:
@@ -279,7 +303,12 @@ class Decisions:
             here = "compensating" if self._cancellation and not self._journal.state.is_final else self._journal.state
             _refuse("not_waiting", f"There is nothing to {verb} now: the onboarding is {here.replace('_', ' ')}.")
 
+    def _expect_not_taken_over(self) -> None:
+        if self._take_over:
+            _refuse("already_decided", "Somebody has taken this over a moment ago. Look at its timeline.")
+
     def _expect_no_verdict(self) -> None:
+        self._expect_not_taken_over()
         if self._verdict or self._correction:
             _refuse("already_decided", "Somebody has decided this a moment ago. Look at the timeline.")
 

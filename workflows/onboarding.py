@@ -20,10 +20,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.mails import MailKind
     from domain.numbers import Reservation
     from domain.onboarding import OnboardingInput, Outcome, Progress, State, Step
+    from domain.orders import Administration, Payer
     from domain.payments import MeansKind, Payment, PaymentMeans, PaymentOrder
     from domain.plan import Phase, phases
     from domain.rules import means_kind
-    from domain.steps import GoLive, LedgerPayment, PaymentRelease, ReservationOrder
+    from domain.steps import Amendment, GoLive, LedgerPayment, PaymentRelease, ReservationOrder
     from domain.voice import Line, LineRemoval
 
 from workflows import options
@@ -85,11 +86,14 @@ class OnboardingWorkflow(Reversible):
         release = self._undo(Step.RESERVE_NUMBERS)
         self._add_undo("release_numbers", NumberActivities.release_numbers, release, needs=lines)
         if self._means_kind.is_ledger:
-            payer = self._account if self._means_kind is MeansKind.OWN_ACCOUNT else self._onboarding.tenant_id
-            self._payment = self._payment_by(PaymentMeans(kind=self._means_kind, reference=payer))
-            released = PaymentRelease(payment=self._payment)
-            self._add_undo("release_payment:1", LedgerActivities.release_on_ledger, released)
+            self._pay_from_ledger()
         self._add_undo(WITHDRAW, RecordActivities.withdraw, self._undo(Step.GO_LIVE))
+
+    def _pay_from_ledger(self) -> None:
+        payer = self._account if self._means_kind is MeansKind.OWN_ACCOUNT else self._onboarding.tenant_id
+        self._payment = self._payment_by(PaymentMeans(kind=self._means_kind, reference=payer))
+        released = PaymentRelease(payment=self._payment)
+        self._add_undo("release_payment:1", LedgerActivities.release_on_ledger, released)
 
     async def _open_account(self) -> None:
         self._journal.note("order_received", self._onboarding.requested_by)
@@ -142,7 +146,7 @@ class OnboardingWorkflow(Reversible):
         deadline = began + schedule.activation_window
         self._journal.enter(State.AWAITING_ACTIVATION, "customer", deadline)
         self._customer_knows = True
-        while not self._activation:
+        while not (self._activation or self._take_over):
             generation = self._journal.generation
             await self._record()
             if not await self._send_activation_link():
@@ -152,7 +156,9 @@ class OnboardingWorkflow(Reversible):
                 self._journal.wait_for("customer", deadline)
                 continue
             answered = await self._wait(
-                lambda: bool(self._activation or self._correction or self._journal.generation != generation),  # noqa: B023
+                lambda: bool(
+                    self._activation or self._correction or self._take_over or self._journal.generation != generation  # noqa: B023
+                ),
                 deadline,
                 [began + offset for offset in schedule.activation_reminders],
                 lambda number: self._post(self._letter(MailKind.ACTIVATION_REMINDER, name=f"activation_reminder_{number}")),
@@ -162,18 +168,41 @@ class OnboardingWorkflow(Reversible):
             if self._correction:
                 await self._apply_correction()
                 self._journal.generation += 1
-        self._terms = self._activation.terms
+        if self._activation:
+            self._terms = self._activation.terms
+        else:
+            await self._apply_take_over()
+
+    async def _apply_take_over(self) -> None:
+        """From here the operator administers, and the white label pays. Links that were sent lead to no button any more."""
+        take_over = self._take_over
+        assert take_over is not None
+        self._terms, self._means_kind = take_over.terms, MeansKind.PARENT_ACCOUNT
+        self._journal.generation += 1
+        await self._record_step(
+            RecordActivities.amend_onboarding,
+            lambda progress: Amendment(
+                onboarding_id=self._onboarding.id,
+                administration=Administration.OPERATOR,
+                payer=Payer.PARENT,
+                progress=progress,
+            ),
+            "taken_over",
+        )
+        self._take_over = None
+        self._pay_from_ledger()
+        self._post(self._letter(MailKind.TAKEN_OVER))
 
     async def _send_activation_link(self) -> bool:
         """Send the link. False if the address had to be corrected or looked at first, so that a new link is needed."""
         letter = self._letter(MailKind.ACTIVATION)
         try:
             sending = begin(MailActivities.send_mail, letter, options.MAIL, "activation link")
-            await self._steps(sending, unless=lambda: self._correction is not None)
+            await self._steps(sending, unless=lambda: bool(self._correction or self._take_over))
         except FailureError as error:
             if self._correction:
                 await self._apply_correction()
-            else:
+            elif not self._take_over:
                 await self._hold(failure_code(error), State.AWAITING_ACTIVATION, "customer", self._journal.deadline)
             self._journal.generation += 1
             return False

@@ -34,7 +34,7 @@ class Reversible(Process):
 
     async def _hold(self, code: str, back_to: State, waits_for: str, deadline: datetime | None = None) -> None:
         """Stop at a step that failed for good, until an operator has it tried again or gives up."""
-        self._verdict = None
+        self._verdict, self._held_from = None, back_to
         self._holds += 1
         began, window = workflow.now(), self._onboarding.schedule.held_window
         self._journal.enter(State.HELD, "operator", began + window, attention=code)
@@ -43,7 +43,7 @@ class Reversible(Process):
         name = f"held_{self._holds}"
         self._post(self._letter(MailKind.OPERATOR_NEEDED, to_operators=True, code=code, name=name))
         await self._wait(
-            lambda: bool(self._verdict or self._correction),
+            lambda: bool(self._verdict or self._correction or self._take_over),
             began + window,
             [began + number * options.REMIND_OPERATORS for number in range(1, max(window.days, 1))],
             lambda number: self._post(
@@ -54,7 +54,7 @@ class Reversible(Process):
             await self._apply_correction()
         elif self._verdict == "give_up":
             raise Leaving(Outcome(state=State.FAILED, code="gave_up"))
-        elif self._verdict is None:
+        elif self._take_over is None and self._verdict is None:
             raise Leaving(Outcome(state=State.FAILED, code="held_too_long"))
         self._journal.enter(back_to, waits_for, deadline)
         await self._record()

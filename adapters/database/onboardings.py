@@ -19,6 +19,7 @@ from domain.customer import name_key
 from domain.errors import AccountNumberTaken, DialtoneError, NameTaken, NotFound, Refused
 from domain.keys import account_id
 from domain.onboarding import Progress
+from domain.orders import Order
 from domain.steps import Amendment, GoLive, Opening, Undo
 
 _NAME_TAKEN, _NUMBER_TAKEN = "name_taken", "number_taken"
@@ -184,14 +185,21 @@ def _amend(connection: Connection, amendment: Amendment) -> None:
     row = connection.execute(_READ_ORDER, {"of": amendment.onboarding_id}).first()
     if row is None:
         raise NotFound("There is no such onboarding, so it cannot be corrected.")
-    if amendment.email is not None:
-        customer = row.order.customer
-        contact = customer.contact.model_copy(update={"email": amendment.email})
-        corrected = row.order.model_copy(update={"customer": customer.model_copy(update={"contact": contact})})
-        connection.execute(update(onboardings).where(_o.id == amendment.onboarding_id).values(order=corrected))
+    amended = _amended(row.order, amendment)
+    if amended != row.order:
+        connection.execute(update(onboardings).where(_o.id == amendment.onboarding_id).values(order=amended))
     progress.write(connection, amendment.progress, now())
-    if amendment.means is not None:
-        connection.execute(update(accounts).where(_a.id == row.account_id).values(means=amendment.means))
+    changes = {name: getattr(amendment, name) for name in ("means", "administration", "payer")}
+    if changes := {name: value for name, value in changes.items() if value is not None}:
+        connection.execute(update(accounts).where(_a.id == row.account_id).values(changes))
+
+
+def _amended(order: Order, amendment: Amendment) -> Order:
+    changes: dict[str, Any] = {name: getattr(amendment, name) for name in ("administration", "payer")}
+    if amendment.email is not None:
+        contact = order.customer.contact.model_copy(update={"email": amendment.email})
+        changes["customer"] = order.customer.model_copy(update={"contact": contact})
+    return order.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
 def _go_live(connection: Connection, order: GoLive) -> None:

@@ -1,18 +1,20 @@
 """What people decide about a running onboarding. The workflow says yes, or no with a reason."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
 from domain import keys
 from domain.access import Principal, Right
-from domain.onboarding import Correction, Decision, OnboardingStatus, UndoResolution
+from domain.onboarding import Correction, Decision, OnboardingStatus, TakeOver, UndoResolution
+from domain.orders import TermsAcceptance
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
 from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
-from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody
+from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody, TakeOverBody
 from starter.services import Services
 
 router = APIRouter(
@@ -78,6 +80,22 @@ async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey
     need(principal, Right.OPERATE)
     correction = Correction(actor=principal.id, reason=body.reason, email=body.email)
     return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", key))
+
+
+@router.post("/take-over", summary="Take over from the customer")
+async def take_over(principal: Caller, view: Own, services: Work, key: DecisionKey, body: TakeOverBody) -> OnboardingStatus:
+    """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
+    need(principal, Right.OPERATE)
+    tenant = await services.catalogue.tenant(view.tenant_id)
+    terms = TermsAcceptance(
+        version=tenant.terms.version,
+        sha256=tenant.terms.sha256,
+        capacity="on_behalf",
+        accepted_by=principal.id,
+        accepted_at=datetime.now(UTC),
+    )
+    decision = TakeOver(actor=principal.id, person=principal.person, consent=body.consent, terms=terms)
+    return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", key))
 
 
 @router.post("/retry", summary="Try again")

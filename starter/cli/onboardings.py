@@ -298,6 +298,23 @@ def correct(
     _decide(onboarding, "correct", {"email": email} | (_because(reason) or {}), (url, key), as_json)
 
 
+def take_over(
+    onboarding: Id,
+    consent: Annotated[str, typer.Option(help="How the customer agreed. Kept in the timeline, so leave personal data out")],
+    terms_accepted: Annotated[bool, typer.Option("--terms-accepted", help="The customer has accepted the terms")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Administer an order yourself whose customer was to activate it: the white label pays, the link is void.
+
+    Example: dialtone take-over ID --terms-accepted --consent "Asked for it on the telephone"
+    """
+    if not terms_accepted:
+        raise CommandFailed("Nobody else will be asked: add --terms-accepted once the customer has accepted the terms.")
+    _decide(onboarding, "take-over", {"consent": consent, "terms_accepted": True}, (url, key), as_json)
+
+
 def retry(onboarding: Id, reason: Why = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Try the step again that an onboarding is held for."""
     _decide(onboarding, "retry", _because(reason), (url, key), as_json)

@@ -214,3 +214,26 @@ async def test_of_two_orders_for_one_account_number_at_once_one_succeeds(town: T
     ]
     again = await town.brindley.must_order(town.customer("2", tmp_path, account_number=wanted).order)
     assert (await town.brindley.wait_until_over(again))["outcome"]["code"] == "account_number_taken"
+
+
+async def test_an_operator_takes_over_what_a_customer_cannot_activate(town: Town, tmp_path: Path) -> None:
+    customer = town.customer("1", tmp_path)
+    onboarding = await town.northway.must_order(customer.order)
+    await town.northway.wait_for(onboarding, "awaiting_activation")
+    link = await town.mailbox.activation_link(customer.address)
+    for body in ({"terms_accepted": True}, {"consent": "Agreed"}, {"consent": "Agreed", "terms_accepted": False}):
+        assert (await town.northway.decide(onboarding, "take-over", **body)).status_code == 422
+    consent = {"consent": "Agreed on the telephone", "terms_accepted": True}
+    assert (await town.auditor.decide(onboarding, "take-over", **consent)).status_code == 403
+    assert (await town.northway.decide(onboarding, "take-over", **consent)).status_code == 200
+    view = await town.northway.wait_until_over(onboarding)
+    assert (view["state"], view["order"]["administration"], view["order"]["payer"]) == ("active", "operator", "parent")
+    assert view["charged_minor"] == view["quote"]["total_minor"] > 0
+    assert view["terms"]["capacity"] == "on_behalf"
+    told = {entry["event"]: entry for entry in await town.northway.events(onboarding)}
+    assert told["take_over_decided"]["detail"] == {"consent": "Agreed on the telephone"}
+    assert (await town.mailbox.letter(customer.address, "taken_over"))["links"]
+    async with Browser() as browser:
+        await browser.open(link)
+        assert "Accept and continue" not in browser.text
+    assert not (await town.audit()).findings

@@ -20,6 +20,7 @@ DECISIONS = {
     "cancel": None,
     "resend-activation": None,
     "correct": {"email": "ada@example.org"},
+    "take-over": {"consent": "Agreed on the telephone", "terms_accepted": True},
     "retry": None,
     "give-up": None,
     "resolve-undo": {"undo": "release_payment", "resolved": True, "reason": "Paid back by hand"},
