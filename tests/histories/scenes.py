@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.catalogue import Plan, PriceList, Schedule
-from domain.onboarding import Correction, OnboardingInput, State, UndoResolution
+from domain.onboarding import Correction, OnboardingInput, State, TakeOver, UndoResolution
 from domain.orders import AccountType, Administration, Service
-from tests.builders import a_tenant, activation, an_onboarding, an_order, by, paid_by_parent
+from tests.builders import a_tenant, accepted, activation, an_onboarding, an_order, by, paid_by_parent
 from tests.simulators import Fault
 from tests.workflows.conftest import Handle, Office
 from tests.workflows.people import activate, pay, quiet, resend
@@ -49,6 +49,7 @@ QUICK = Schedule(
     payment_attempts=2,
 )
 APPROVER, OPERATOR = by("key:approver"), by("key:operator")
+TAKEN_OVER = TakeOver(actor="key:operator", consent="Agreed on the telephone", terms=accepted("on_behalf"))
 CORRECTION = Correction(actor="key:operator", email="corrected@example.com")
 
 
@@ -67,6 +68,22 @@ async def customers(office: Office, onboarding: OnboardingInput | None = None) -
 
 
 # Live
+
+
+@scene("active")
+async def taken_over_while_waiting(office: Office) -> Handle:
+    handle = await customers(office)
+    await office.tell(handle, "take_over", TAKEN_OVER)
+    return handle
+
+
+@scene("active")
+async def taken_over_because_the_letter_was_refused(office: Office) -> Handle:
+    fault(office, "send_mail", "refused", times=1)
+    handle = await office.start(an_onboarding())
+    await office.reaches(handle, State.HELD)
+    await office.tell(handle, "take_over", TAKEN_OVER)
+    return handle
 
 
 @scene("active")
