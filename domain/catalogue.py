@@ -85,6 +85,17 @@ class Schedule(Value):
         return now + self.approval_window + self.activation_window + paying + self.held_window + timedelta(days=1)
 
 
+class FeatureSet(Value):
+    """What customers of a segment may have. An unset bound bounds nothing (S2-07); 0 channels, which are without limit, exceed any."""
+
+    services: Annotated[int, Field(ge=0, le=50, strict=True)] | None = None
+    channels: Annotated[int, Field(ge=1, le=10_000, strict=True, description="Calls at once, per service")] | None = None
+    numbers: Annotated[int, Field(ge=0, le=5_000, strict=True, description="Of all services together")] | None = None
+
+
+RESIDENTIAL = FeatureSet(services=2, channels=2, numbers=4)
+
+
 class Tenant(Value):
     """A white label: the account whose customers these are, with its price list and policies."""
 
@@ -104,5 +115,6 @@ class Tenant(Value):
     taxes: tuple[Tax, ...] = Field(default=(), description="Taxes that an order may name instead of tax_name")
     account_numbers: AccountNumbers = AccountNumbers()
     form: FormProfile = WHITE_LABEL
+    residential: FeatureSet = Field(default=RESIDENTIAL, description="What residential customers may have (S2-08)")
     approval: ApprovalPolicy = ApprovalPolicy()
     schedule: Schedule = Schedule()

@@ -1,13 +1,13 @@
 """The rules at the door: what makes an order impossible, and what makes it wait for an approver."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from domain.base import Value
-from domain.catalogue import Tenant
+from domain.catalogue import FeatureSet, Tenant
 from domain.forms import Stage
 from domain.numbers import Grade
-from domain.orders import AccountType, Administration, Order, Payer, TermsAcceptance
+from domain.orders import AccountType, Administration, Order, Payer, Segment, TermsAcceptance
 from domain.payments import MeansKind
 from domain.quotes import Quote, grades_ordered, quote
 
@@ -127,6 +127,8 @@ def findings(
             elif e164 not in explicit_grades:
                 say("number_unknown", pointer, "This number is not in the inventory.", "Search for one that is available.")
             seen.add(e164)
+    if order.segment is Segment.RESIDENTIAL:
+        found += _beyond(order, tenant.residential)
     if order.number_count and order.customer.service_address is None:
         say(
             "service_address_missing",
@@ -158,6 +160,22 @@ def findings(
             Severity.WARNING,
         )
     return found
+
+
+def _beyond(order: Order, features: FeatureSet) -> Iterator[Finding]:
+    """What of an order is outside the feature set of its segment (S2-08)."""
+
+    def outside(pointer: str, what: str) -> Finding:
+        fix = "Order less, or make the customer a normal one."
+        return Finding(code="not_in_segment", pointer=pointer, message=f"Residential customers have {what}.", fix=fix)
+
+    if features.services is not None and len(order.services) > features.services:
+        yield outside("/services", f"at most {features.services} services")
+    if features.numbers is not None and order.number_count > features.numbers:
+        yield outside("/services", f"at most {features.numbers} telephone numbers")
+    for position, service in enumerate(order.services):
+        if features.channels is not None and not 0 < service.max_channels <= features.channels:
+            yield outside(f"/services/{position}/max_channels", f"at most {features.channels} calls at once")
 
 
 def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> bool:

@@ -15,6 +15,7 @@ from domain.orders import Order, Service, TermsAcceptance
 from domain.quotes import Quote
 from domain.rules import Finding
 from domain.views import OnboardingView
+from starter.messages import message
 
 T = TypeVar("T")
 
@@ -298,6 +299,7 @@ class Onboarding(BaseModel):
     account_id: str
     account_number: str | None = Field(description="For people; set once the account is opened")
     state: State
+    message: str = Field(description="Where it stands, as a sentence for people")
     tm_forum_state: str = Field(description="The same as a TMF622 product order state")
     waits_for: str | None
     deadline: datetime | None
@@ -321,7 +323,9 @@ class Onboarding(BaseModel):
         path = f"/v1/onboardings/{view.id}"
         links = Links(self=path, events=f"{path}/events")
         facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
-        return cls(tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)})
+        return cls(
+            message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)}
+        )
 
 
 def _discreet(order: Order) -> Order:

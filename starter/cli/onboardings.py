@@ -145,6 +145,7 @@ def show(onboarding: Id, url: Url = None, key: Key = None, as_json: AsJson = Fal
         [
             ("Customer", view["order"]["customer"]["name"]),
             ("State", view["state"]),
+            ("", view["message"]),
             ("Why", outcome.get("code")),
             ("Reason", outcome.get("reason")),
             ("Waits for", view["waits_for"]),

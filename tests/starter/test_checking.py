@@ -132,7 +132,7 @@ async def test_a_customer_can_be_left_to_pay_by_card_only_where_the_white_label_
     assert (await real_house.order(an_order_body(white_label="northway"), by="platform")).status_code == 202, "it has one"
 
 
-@pytest.mark.requirement("S2-17")
+@pytest.mark.requirement("S2-16", "S2-17", "S1-22")
 async def test_without_a_plan_the_first_of_the_list_applies(house: House) -> None:
     (first,) = TENANT.price_list.plans
     plans = (first.model_copy(update={"code": "basic"}), first, first.model_copy(update={"code": "most"}))

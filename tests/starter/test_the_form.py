@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from domain.billing import AccountNumbers, Tax
 from domain.forms import BILLING, ISP, PROFILES, RESELLER, WHITE_LABEL, WIZARD, FormProfile
+from domain.onboarding import Outcome, State
 from tests.starter.conftest import ADDRESS, TENANT, House, an_order_body
 from tests.starter.test_api import the_problem
 from tests.starter.test_checking import check
@@ -217,3 +218,63 @@ async def test_several_taxes_apply_or_one_rate_of_the_customer_s_own(house: Hous
     assert [(item["code"], item["pointer"]) for item in unknown["findings"] if item["severity"] == "error"] == [
         ("unknown_tax", "/taxes/1")
     ]
+
+
+# Segments, plans, messages
+
+
+def a_line(**changes: Any) -> dict[str, Any]:
+    return {"label": "Line", "numbers": {"criteria": {"count": 1, "prefix": "+44121496"}}, "max_channels": 2, **changes}
+
+
+@pytest.mark.requirement("S2-07", "S2-09")
+async def test_a_normal_customer_may_have_everything_and_is_what_a_customer_is_by_default(house: House) -> None:
+    body = an_order_body(services=[a_line(max_channels=0)] * 20)
+    assert (await check(house, body)).json()["valid"] is True
+    assert (await check(house, body | {"segment": "normal"})).json()["valid"] is True
+
+
+@pytest.mark.requirement("S2-08")
+@pytest.mark.parametrize(
+    ("services", "pointers"),
+    [
+        ([a_line()] * 2, []),
+        ([a_line()] * 3, ["/services"]),
+        ([a_line(numbers={"criteria": {"count": 5, "prefix": "+44121496"}})], ["/services"]),
+        ([a_line(), a_line(max_channels=3)], ["/services/1/max_channels"]),
+        ([a_line(max_channels=0)], ["/services/0/max_channels"]),
+    ],
+    ids=["within", "services", "numbers", "channels", "unlimited"],
+)
+async def test_a_residential_customer_has_a_limited_set(
+    real_house: House, services: list[dict[str, Any]], pointers: list[str]
+) -> None:
+    answer = await real_house.order(an_order_body(segment="residential", services=services))
+    if not pointers:
+        assert answer.status_code == 202
+        return
+    refused = the_problem(answer, 422, "invalid_request")
+    assert [(error["code"], error["pointer"]) for error in refused["errors"]] == [("not_in_segment", at) for at in pointers]
+
+
+@pytest.mark.requirement("S1-33", "S3-50")
+async def test_a_message_says_what_became_of_an_order(house: House) -> None:
+    async def said(**changes: Any) -> str:
+        view = house.onboarding(**changes)
+        shown = await house.http.get(f"/v1/onboardings/{view.id}", headers=house.by("admin"))
+        message: str = shown.json()["message"]
+        return message
+
+    assert await said(state=State.ACTIVE, charged_minor=5040, numbers=("+441214960000",)) == (
+        "Your new customer has been successfully created: 1 line set up, 1 number assigned, £50.40 charged."
+    )
+    declined = Outcome(state=State.DECLINED, code="insufficient_funds")
+    assert await said(state=State.DECLINED, outcome=declined) == (
+        "The customer was not created: the payment was declined (insufficient_funds). "
+        "Nothing is left behind: what was held or taken has been given back."
+    )
+    assert await said(state=State.AWAITING_ACTIVATION, waits_for="customer") == (
+        "The customer is being created. The customer has been written to and has to act."
+    )
+    for state in State:
+        assert (await said(state=state)).endswith("."), state

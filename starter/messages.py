@@ -1,0 +1,41 @@
+"""What became of an order, as a sentence for the people who placed it (S1-33, S3-50)."""
+
+from domain.money import Money
+from domain.onboarding import State
+from domain.views import OnboardingView
+
+_WAITS = {
+    "approver": "An approver has to decide first.",
+    "customer": "The customer has been written to and has to act.",
+    "operator": "An operator has to look at it.",
+}
+_ENDS = {
+    State.REJECTED: "The customer was not created: the order was refused",
+    State.EXPIRED: "The customer was not created: nobody acted in time",
+    State.DECLINED: "The customer was not created: the payment was declined",
+    State.CANCELLED: "The order was cancelled",
+    State.FAILED: "The customer could not be created",
+}
+
+
+def message(view: OnboardingView) -> str:
+    """Where it stands and what was done, in one or two sentences."""
+    if view.state is State.ACTIVE:
+        lines, numbers = len(view.order.services), len(view.numbers)
+        charged = Money(minor=view.charged_minor, currency=view.quote.currency)
+        did = [
+            f"{lines} {_plural('line', lines)} set up",
+            f"{numbers} {_plural('number', numbers)} assigned",
+            f"{charged} charged",
+        ]
+        return f"Your new customer has been successfully created: {', '.join(did)}."
+    if view.state.is_final:
+        code = f" ({view.outcome.code})" if view.outcome and view.outcome.code else ""
+        return f"{_ENDS[view.state]}{code}. Nothing is left behind: what was held or taken has been given back."
+    if view.state is State.COMPENSATING:
+        return "The order is being undone."
+    return f"The customer is being created. {_WAITS.get(view.waits_for or '', 'Nothing is to be done.')}"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
