@@ -17,6 +17,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -31,6 +32,7 @@ from adapters.sandbox import ContextFreeSandbox, require_context_free
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
+from workflows.calling import CallingWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
 
@@ -57,6 +59,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             PaymentActivities(gateway, database.fence, SETTLING),
             VoiceActivities(switch),
             MailActivities(post, database.mail_desk),
+            CallingActivities(database.calling),
         )
     finally:
         for part in (post, gateway, switch, database):
@@ -89,7 +92,7 @@ def onboarding_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[OnboardingWorkflow],
+        workflows=[OnboardingWorkflow, CallingWorkflow],
         activities=methods,
         workflow_runner=sandbox(strict=strict),
         deployment_config=deployment if settings.build_id else None,

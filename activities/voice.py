@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.failures import translated
+from domain.calling import CallingWrite
 from domain.ports import VoiceSwitch
 from domain.voice import Line, LineRemoval
 
@@ -20,3 +21,8 @@ class VoiceActivities:
     @translated
     async def remove_line(self, removal: LineRemoval) -> None:
         await self._switch.remove(removal)
+
+    @activity.defn(name="allow_calling")
+    @translated
+    async def allow_calling(self, write: CallingWrite) -> None:
+        await self._switch.allow(write)

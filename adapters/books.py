@@ -19,8 +19,10 @@ from adapters.mail.message import message_id
 from adapters.payments.stripe_api import StripeApi
 from adapters.settings import Settings
 from adapters.transactions import connect
-from adapters.voice.tables import dbaliases, subscriber
+from adapters.voice import rights
+from adapters.voice.tables import dbaliases, subscriber, usr_preferences
 from domain.books import Books, ChargeBook, DeliveredBook, LetterBook, LineBook
+from domain.calling import CallingRights
 from domain.errors import Unavailable
 from domain.keys import workflow_id
 
@@ -43,11 +45,13 @@ class BookReader:
 
     async def read(self) -> Books:
         """All ledgers at about the same moment. Raises ``Unavailable`` if one of them does not answer."""
-        ours, lines, charges, mailbox, runs = await asyncio.gather(
+        ours, (lines, held), charges, mailbox, runs = await asyncio.gather(
             self._ours(), self._switch(), self._gateway(), self._mailbox(), self._runs()
         )
         delivered = None if mailbox is None else tuple(self._delivered(mailbox, ours.letters))
-        books: Books = ours.model_copy(update={"lines": lines, "charges": charges, "mailbox": delivered, "runs": runs})
+        books: Books = ours.model_copy(
+            update={"lines": lines, "switch_rights": held, "charges": charges, "mailbox": delivered, "runs": runs}
+        )
         return books
 
     async def _ours(self) -> Books:
@@ -58,10 +62,10 @@ class BookReader:
             await database.close()
         return books
 
-    async def _switch(self) -> tuple[LineBook, ...]:
+    async def _switch(self) -> tuple[tuple[LineBook, ...], tuple[CallingRights, ...]]:
         database = connect(self._settings.voice_database, whose="The switch's")
         try:
-            return await database.read(_lines)
+            return await database.read(lambda connection: (_lines(connection), rights.everything(connection)))
         finally:
             await database.close()
 
@@ -171,7 +175,7 @@ def _charge_book(
 
 
 def _lines(connection: Connection) -> tuple[LineBook, ...]:
-    """Every line of ours that the switch knows, by its credentials or by its numbers alone."""
+    """Every line of ours that the switch knows, by its credentials, its numbers or its settings alone."""
     numbers: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in connection.execute(select(dbaliases.c.alias_username, dbaliases.c.username, dbaliases.c.domain)):
         numbers[row.username, row.domain].add("+" + row.alias_username.removeprefix("+"))
@@ -179,8 +183,11 @@ def _lines(connection: Connection) -> tuple[LineBook, ...]:
         (row.username, row.domain)
         for row in connection.execute(select(subscriber.c.username, subscriber.c.domain).where(subscriber.c.ha1 != ""))
     }
+    settings = {
+        (row.username, row.domain) for row in connection.execute(select(usr_preferences.c.username, usr_preferences.c.domain))
+    }
     return tuple(
         LineBook(username=name[0], domain=name[1], registrable=name in registrable, numbers=tuple(sorted(numbers[name])))
-        for name in sorted(registrable | set(numbers))
+        for name in sorted(registrable | set(numbers) | settings)
         if _OURS.fullmatch(name[0])
     )

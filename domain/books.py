@@ -6,6 +6,7 @@ Filled by an adapter that reads each ledger where it is kept, compared by ``star
 from datetime import datetime
 
 from domain.base import Value
+from domain.calling import CallingRights
 from domain.mails import MailKind
 from domain.numbers import NumberState
 from domain.onboarding import State
@@ -91,6 +92,12 @@ class LineBook(Value):
     numbers: tuple[str, ...] = ()
 
 
+class CallingBook(Value):
+    """An active account's right to call, as our records have it: what the switch must hold."""
+
+    rights: CallingRights
+
+
 class LetterBook(Value):
     """A letter that our records say was handed to the relay."""
 
@@ -117,6 +124,9 @@ class Books(Value):
     entries: tuple[EntryBook, ...] = ()
     letters: tuple[LetterBook, ...] = ()
     lines: tuple[LineBook, ...] = ()
+    callings: tuple[CallingBook, ...] = ()
+    switch_rights: tuple[CallingRights, ...] = ()
+    """What the switch holds of every account."""
     charges: tuple[ChargeBook, ...] | None = None
     mailbox: tuple[DeliveredBook, ...] | None = None
     runs: tuple[str, ...] | None = None

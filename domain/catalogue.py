@@ -8,6 +8,7 @@ from pydantic import Field
 
 from domain.base import Value
 from domain.billing import AccountNumbers, Tax
+from domain.calling import RateGroup
 from domain.customer import Country, Email, Text
 from domain.forms import WHITE_LABEL, FormProfile
 from domain.money import Currency
@@ -110,6 +111,9 @@ class Tenant(Value):
     operator_emails: tuple[Email, ...] = Field(description="Who is written to when something waits for an operator")
     card_gateway: bool = Field(default=False, description="Whether this white label has a payment gateway (S1-11, S1-12)")
     price_list: PriceList
+    rate_groups: tuple[RateGroup, ...] = Field(
+        default=(), description="What calls can be rated by, the default first. Without a valid one nobody new can call (S4-23)"
+    )
     terms: Terms
     country: Country = Field(default="GB", description="Where national telephone numbers are dialled if an order says nothing")
     taxes: tuple[Tax, ...] = Field(default=(), description="Taxes that an order may name instead of tax_name")

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain.base import Value
 from domain.billing import AccountNumbers
+from domain.calling import Calling
 from domain.catalogue import Schedule
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
@@ -109,6 +110,8 @@ class OnboardingInput(Value):
     schedule: Schedule = Schedule()
     requested_person: str | None = None
     account_numbers: AccountNumbers = AccountNumbers()
+    calling: Calling | None = None
+    """The account's right to call, as it begins; ``None`` in orders from before it was decided at the door."""
 
 
 class Outcome(Value):

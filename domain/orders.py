@@ -8,7 +8,8 @@ from pydantic import Field, StringConstraints
 
 from domain.base import Value
 from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
-from domain.customer import Customer, Text
+from domain.calling import Day, DialRules, RateGroupCode
+from domain.customer import E164, Address, Customer, Text
 from domain.numbers import NumberSelection
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -42,12 +43,39 @@ class Segment(StrEnum):
     RESIDENTIAL = "residential"
 
 
+class Destination(StrEnum):
+    """Where a call to a number goes: to the telephones of its service, on to another number, or to a mailbox (S3-36)."""
+
+    DEVICE = "device"
+    FORWARD = "forward"
+    VOICEMAIL = "voicemail"
+
+
+class NumberSetting(Value):
+    """How one number of a service behaves. A number without a setting rings the service's telephones (S3-36)."""
+
+    number: Annotated[int, Field(ge=0, le=99, description="Which of the service's numbers, from 0 in their order")]
+    destination: Destination = Destination.DEVICE
+    forward_to: E164 | None = Field(default=None, description="Where calls go on to; needed with forward, and only then")
+    emergency_address: Address | None = Field(
+        default=None, description="What emergency services are told of this number; the service address if unset"
+    )
+
+
 class Service(Value):
     """One telephone line of the order."""
 
     label: Text = "Line"
     numbers: NumberSelection = NumberSelection()
     max_channels: Annotated[int, Field(ge=0, le=10_000, description="Concurrent outbound calls; 0 is unlimited (S4-17)")] = 2
+    caller_id: E164 | None = Field(
+        default=None, description="The number that the line shows: one that this order names. Its own first number if unset"
+    )
+    settings: Annotated[tuple[NumberSetting, ...], Field(max_length=100)] = ()
+
+    def setting(self, number: int) -> NumberSetting:
+        """How the service's n-th number (from 0) behaves."""
+        return next((one for one in self.settings if one.number == number), NumberSetting(number=number))
 
 
 class TermsAcceptance(Value):
@@ -86,6 +114,20 @@ class Order(Value):
     acknowledged_warnings: Annotated[tuple[Code, ...], Field(max_length=50)] = Field(
         default=(), description="Codes of the warnings that were seen and are accepted (C13); each other one blocks the order"
     )
+    status: Literal["active", "suspended"] = Field(
+        default="active", description="A suspended account can be called and register, but not call (S4-16)"
+    )
+    expires_on: Day | None = Field(
+        default=None, description="The last day on which calls can be made, in the customer's time zone (S4-20)"
+    )
+    valid_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        default=None, description="The same as days added to the day of the order; expires_on wins (S4-21)"
+    )
+    rate_group: RateGroupCode | None = Field(
+        default=None, description="What calls are rated by; the white label's first valid one if unset (S4-23)"
+    )
+    dial_rules: DialRules = Field(default=(), description="How dialled numbers are translated; the first that fits (S4-18)")
+    late_payment_exempt: bool = Field(default=False, description="Never suspended for late payment (S5-27)")
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

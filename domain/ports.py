@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from domain.calling import Calling, CallingChange, CallingWrite
 from domain.catalogue import Tenant
 from domain.mails import Mail, MailOrder
 from domain.numbers import Grade, Reservation
@@ -111,6 +112,29 @@ class VoiceSwitch(Protocol):
 
     async def remove(self, removal: LineRemoval) -> None:
         """Remove the line and whatever device is registered on it; closes the key."""
+
+    async def allow(self, write: CallingWrite) -> None:
+        """Make the account's lines follow its right to call. A version that is older than the switch's changes nothing."""
+
+
+class CallUsage(Protocol):
+    """What the switch has seen of an account."""
+
+    async def first_call(self, account_id: str) -> datetime | None:
+        """When its first call was let through (UTC), ``None`` before (S4-19). Raises ``Unavailable``."""
+
+
+class CallingRecords(Protocol):
+    """Our own records of which account may call. Each call is one transaction."""
+
+    async def get(self, account_id: str, tenant_id: str | None = None) -> Calling:
+        """As the row has it. Raises ``NotFound``, also for an account of another white label, and ``Refused`` (``not_active``)."""
+
+    async def change(self, change: CallingChange) -> CallingWrite:
+        """Change it and tell the timeline, once per key. Raises ``Refused``: ``not_active``, and as ``domain.calling.changed``."""
+
+    async def confirm(self, account_id: str, version: int) -> None:
+        """Note that the switch holds this version, or a newer one."""
 
 
 class Mailer(Protocol):

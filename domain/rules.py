@@ -35,6 +35,8 @@ class Finding(Value):
         first, _, rest = self.pointer.removeprefix("/").partition("/")
         if first == "services" and "/numbers" in rest:
             return "numbers"
+        if first == "services" and ("/settings" in rest or "/caller_id" in rest):
+            return "settings"
         return _SECTIONS.get(first, "customer")
 
 
@@ -49,6 +51,8 @@ _SECTIONS = {
     "invoicing": "billing",
     "low_balance_alert": "billing",
     "terms_accepted": "creation",
+    "rate_group": "billing",
+    "dial_rules": "settings",
 }
 
 
@@ -129,7 +133,11 @@ def findings(
             seen.add(e164)
     if order.segment is Segment.RESIDENTIAL:
         found += _beyond(order, tenant.residential)
-    if order.number_count and order.customer.service_address is None:
+    if order.customer.service_address is None and any(
+        service.setting(number).emergency_address is None
+        for service in order.services
+        for number in range(service.numbers.count)
+    ):
         say(
             "service_address_missing",
             "/customer/service_address",

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from domain.base import Value
+from domain.calling import Calling
 from domain.numbers import NumberSelection, Reservation
 from domain.onboarding import OnboardingInput, Progress
 from domain.orders import Administration, Payer, TermsAcceptance
@@ -47,6 +48,7 @@ class GoLive(Value):
     reservation: Reservation
     terms: TermsAcceptance | None
     progress: Progress
+    calling: Calling | None = None
 
 
 class Undo(Value):

@@ -5,12 +5,22 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.base import Value
+from domain.calling import CallingRights
 from domain.customer import E164
+
+
+class Forward(Value):
+    """Calls to ``number`` go on to ``to``; both E.164."""
+
+    number: E164
+    to: E164
 
 
 class Line(Value):
     """One SIP line: user name, domain, numbers that ring it, and how many calls it may make at once (0: unlimited).
 
+    ``rights`` are its account's, written with the line unless the switch has newer ones. ``caller_id`` is the number that its
+    calls show, the first of ``numbers`` if unset. A number in ``forwards`` belongs to the line and does not ring it.
     Holds no secret: the device's password is derived from the user name and a key that only the adapters know.
     """
 
@@ -20,15 +30,19 @@ class Line(Value):
     domain: str
     numbers: tuple[E164, ...] = ()
     max_channels: int = 0
+    rights: CallingRights | None = None
+    caller_id: E164 | None = None
+    forwards: tuple[Forward, ...] = ()
 
 
 class LineRemoval(Value):
-    """The undo of a ``Line``, by its key and name."""
+    """The undo of a ``Line``, by its key and name; with ``account_id`` also of the rights that came with its account's lines."""
 
     key: str
     onboarding_id: str
     username: str
     domain: str
+    account_id: str | None = None
 
 
 class Credentials(Value):

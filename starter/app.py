@@ -14,7 +14,9 @@ from adapters.database import Database
 from adapters.payments.card_page import StripeCardPage, StripeWebhooks
 from adapters.settings import Settings
 from adapters.temporal import connect
+from adapters.voice import voice_switch
 from starter import logs
+from starter.calling import Callings
 from starter.onboardings import Onboardings
 from starter.remember import RememberedCatalogue
 from starter.services import Services
@@ -34,6 +36,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
+        secrets = Secrets(settings.secret)
+        switch = voice_switch(settings, secrets)
+        stack.push_async_callback(switch.close)
         card_page = StripeCardPage.connect(settings.stripe_api_key, settings.stripe_api_base)
         stack.push_async_callback(card_page.close)
         client = await connect(settings, lazy=True)
@@ -48,9 +53,11 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             catalogue=catalogue,
             identities=database.identities,
             inventory=database.admin,
+            callings=Callings(client, database.calling, switch, settings.task_queue),
+            rate_groups=database.admin,
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
-            secrets=Secrets(settings.secret),
+            secrets=secrets,
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             probes={"database": database.ping, "temporal": temporal_answers},

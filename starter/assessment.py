@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from domain import rules
+from domain import line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
@@ -33,11 +33,13 @@ class Assessment(Value):
         return tuple(dict.fromkeys(item.code for item in self.findings if item.severity is Severity.WARNING))
 
 
-async def assess(catalogue: Catalogue, tenant: Tenant, order: Order, terms: TermsAcceptance | None) -> Assessment:
+async def assess(
+    catalogue: Catalogue, tenant: Tenant, order: Order, terms: TermsAcceptance | None, now: datetime
+) -> Assessment:
     """Look at an order as it would be started, and start nothing."""
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
-    found = tuple(rules.findings(order, tenant, grades, terms))
+    found = (*rules.findings(order, tenant, grades, terms), *line_rules.line_findings(order, tenant, now))
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
     price = quote(order, tenant, grades)

@@ -259,6 +259,25 @@ def _lines_of_orders(ledgers: _Ledgers) -> Iterator[Found]:
             yield name, "The switch has a line that belongs to no active order. Whose is it?"
 
 
+def _callings(ledgers: _Ledgers) -> Iterator[Found]:
+    held = {rights.account_id: rights for rights in ledgers.books.switch_rights}
+    active = {order.account_id: order for order in ledgers.active()}
+    for book in ledgers.books.callings:
+        ours, theirs = book.rights, held.get(book.rights.account_id)
+        lines = active[ours.account_id].lines if ours.account_id in active else ()
+        if theirs is None and (lines or ours.version):
+            yield ours.account_id, "The switch does not know whether this account may call, and takes its calls."
+        elif theirs is not None and theirs != ours:
+            said = f"The switch holds version {theirs.version} of whether this account may call, and ours is {ours.version}"
+            yield (
+                ours.account_id,
+                f"{said}: {', '.join(theirs.barred) or 'not barred'} against {', '.join(ours.barred) or 'not barred'}.",
+            )
+    in_the_making = {order.account_id for order in ledgers.books.orders if order.state in _IN_THE_MAKING}
+    for account in sorted(set(held) - set(active) - in_the_making):
+        yield account, "The switch holds the right to call of an account that is not active."
+
+
 def _letters(ledgers: _Ledgers) -> Iterator[Found]:
     sent: dict[str, set[MailKind]] = defaultdict(set)
     for letter in ledgers.books.letters:
@@ -345,6 +364,7 @@ _CHECKS = (
     _Check(
         "lines", "The switch has the lines of active orders and no other (I4, I6)", _lines_of_orders, lambda b: len(b.lines)
     ),
+    _Check("calling", "The switch bars whom our records bar, and nobody else", _callings, lambda b: len(b.callings)),
     _Check("letters", "Everybody got their letters (I15)", _letters, lambda b: len(b.letters)),
     _Check(
         "mailbox",

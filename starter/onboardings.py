@@ -25,7 +25,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain import keys, rules
+from domain import keys, line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
@@ -90,7 +90,7 @@ class Onboardings:
             return _replay(earlier, fingerprint)
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
-        assessment = await assess(self._catalogue, tenant, order, terms)
+        assessment = await assess(self._catalogue, tenant, order, terms, now)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         if blocking or assessment.price is None:
             raise problems.of_findings(blocking)
@@ -109,6 +109,7 @@ class Onboardings:
             terms=terms,
             schedule=tenant.schedule,
             account_numbers=tenant.account_numbers,
+            calling=line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
         try:
             await self._begin(begin)

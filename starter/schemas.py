@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import phonenumbers
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, StrictBool, StringConstraints
 
 from domain.billing import Invoicing, LowBalanceAlert
+from domain.calling import MOST_DIAL_RULES, Day, DialRule, fit
 from domain.customer import E164, Address, Contact, Coordinates, Country, Customer, LongText, Text
 from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
 from domain.onboarding import Outcome, State
-from domain.orders import Order, Service, TermsAcceptance
+from domain.orders import NumberSetting, Order, Service, TermsAcceptance
 from domain.quotes import Quote
 from domain.rules import Finding
 from domain.views import OnboardingView
@@ -27,6 +28,16 @@ Telephone = Annotated[
     StringConstraints(strip_whitespace=True, min_length=3, max_length=40, pattern=r"^[+0-9 ()./\-]+$"),
     Field(description="As people write it, national or international", examples=["0121 496 0123"]),
 ]
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("is not a date; write it as 2027-03-31")  # noqa: TRY004 - pydantic's way of saying no
+    return value
+
+
+# By itself a whole number would be read as seconds since 1970.
+WrittenDay = Annotated[Day, BeforeValidator(_written)]
 WhiteLabel = Annotated[
     str,
     Field(
@@ -109,11 +120,32 @@ class NumberSelectionBody(NumberSelection, extra="forbid"):
     criteria: CriteriaBody | None = None
 
 
+class NumberSettingBody(NumberSetting, extra="forbid"):
+    """How one number of the service behaves."""
+
+    number: Annotated[int, Field(strict=True, ge=0, le=99, description="Which of the service's numbers, from 0")]
+    forward_to: Telephone | None = Field(default=None, description="Where calls go on to; needed with forward, and only then")
+    emergency_address: AddressBody | None = Field(
+        default=None, description="What emergency services are told of this number; the service address if unset"
+    )
+
+
+class DialRuleBody(DialRule, extra="forbid"):
+    """A dialled number that begins with `strip` begins with `replace` instead. The first rule that fits applies."""
+
+
+DialRuleBodies = Annotated[tuple[DialRuleBody, ...], Field(max_length=MOST_DIAL_RULES), AfterValidator(fit)]
+
+
 class ServiceBody(Service, extra="forbid"):
     """One telephone line of the order."""
 
     numbers: NumberSelectionBody = NumberSelectionBody()
     max_channels: Annotated[int, Field(strict=True, ge=0, le=10_000, description="Calls at once; 0 is unlimited")] = 2
+    caller_id: Telephone | None = Field(
+        default=None, description="The number that calls show: one that the order names. The line's first number if unset"
+    )
+    settings: Annotated[tuple[NumberSettingBody, ...], Field(max_length=100)] = ()
 
 
 class CreateOnboarding(Order):
@@ -154,6 +186,18 @@ class CreateOnboarding(Order):
     invoicing: InvoicingBody = InvoicingBody()
     low_balance_alert: LowBalanceAlertBody | None = None
     services: Annotated[tuple[ServiceBody, ...], Field(max_length=50)] = ()
+    expires_on: WrittenDay | None = Field(
+        default=None, description="The last day on which calls can be made, in the customer's time zone"
+    )
+    valid_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
+        default=None, description="The same as days added to the day of the order; `expires_on` wins"
+    )
+    dial_rules: DialRuleBodies = ()
+    late_payment_exempt: StrictBool = Field(default=False, description="Never suspended for late payment")
+    create_sip_device: StrictBool = Field(
+        default=False,
+        description="A line for a SIP telephone is made even if `services` names none. Each service has one anyway",
+    )
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(
         default=False,
@@ -166,7 +210,9 @@ class CreateOnboarding(Order):
 
         ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say.
         """
-        data = self.model_dump(exclude={"white_label", "terms_accepted"})
+        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device"})
+        if self.create_sip_device and not self.services:
+            data["services"] = ({"label": "SIP device", "numbers": {"explicit": ()}, "settings": ()},)
         region, found = self.customer.home or country, []
 
         def normal(text: str, pointer: str, region: str) -> str:
@@ -193,6 +239,12 @@ class CreateOnboarding(Order):
                     found.append(Finding(code="number_twice", pointer=f"{base}/{index}", message=message, fix=fix))
                 seen.add(number)
             service["numbers"]["explicit"] = numbers
+            if service.get("caller_id") is not None:
+                service["caller_id"] = normal(service["caller_id"], f"/services/{position}/caller_id", region)
+            for index, setting in enumerate(service["settings"]):
+                if setting["forward_to"] is not None:
+                    place = f"/services/{position}/settings/{index}/forward_to"
+                    setting["forward_to"] = normal(setting["forward_to"], place, region)
         return (None, found) if found else (Order.model_validate(data), found)
 
 

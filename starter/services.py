@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.calling import RateGroup
 from domain.payments import CardVisit
 from domain.ports import Catalogue, HostedCardPage
 from domain.views import OnboardingReader
+from starter.calling import Callings
 from starter.onboardings import Onboardings
 
 
@@ -42,6 +44,16 @@ class Inventory(Protocol):
         """Add E.164 numbers to a tenant's inventory; those that are there already stay as they are. Returns how many are new."""
 
 
+class RateGroups(Protocol):
+    """What the calls of a white label's customers can be rated by."""
+
+    async def rate_groups(self, tenant_id: str) -> tuple[RateGroup, ...]:
+        """The default first, as of now."""
+
+    async def put_rate_group(self, tenant_id: str, group: RateGroup) -> None:
+        """Create one behind those that are there, or change it where it stands."""
+
+
 class Webhooks(Protocol):
     """Reads what the gateway reports."""
 
@@ -58,6 +70,8 @@ class Services:
     catalogue: Catalogue
     identities: Identities
     inventory: Inventory
+    callings: Callings
+    rate_groups: RateGroups
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets

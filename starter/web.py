@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from starter import pages, problems, webhooks
-from starter.api import decisions, described, docs, health, inventory, onboardings
+from starter.api import calling, decisions, described, docs, health, inventory, onboardings
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -25,6 +25,10 @@ def create_app(services: Services) -> FastAPI:
         openapi_tags=[
             {"name": "Onboardings", "description": "Orders and what becomes of them."},
             {"name": "Decisions", "description": "What people decide about a running onboarding."},
+            {
+                "name": "Calling",
+                "description": "Whether the telephones of an account may make calls, and by what they are rated.",
+            },
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
@@ -32,7 +36,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
-    for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
+    for module in (onboardings, decisions, calling, inventory, health, docs, webhooks, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

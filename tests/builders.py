@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain.calling import RateGroup
 from domain.catalogue import ApprovalPolicy, Plan, PriceList, Schedule, Tenant, Terms
 from domain.customer import Address, Contact, Customer
 from domain.numbers import Grade, NumberCriteria, NumberSelection
@@ -30,6 +31,7 @@ def a_tenant(**changes: Any) -> Tenant:
             "operator_emails": ("operators@brumtel.example",),
             "card_gateway": True,
             "price_list": PriceList(version="2026-11", plans=(PLAN,), grade_setup_minor={Grade.GOLD: 9900}),
+            "rate_groups": (RateGroup(code="uk-standard", name="UK standard"),),
             "terms": TERMS,
             "approval": ApprovalPolicy(),
             **changes,

@@ -13,12 +13,14 @@ from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
+from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
 from activities.voice import VoiceActivities
+from domain.calling import Calling, CallingChange, CallingWrite, changed
 from domain.errors import KeyClosed, NameTaken, PaymentDeclined, ProvisioningRefused, RecipientRefused, Refused, Unavailable
 from domain.mails import Mail, MailOrder
 from domain.numbers import HeldNumber, Reservation
@@ -75,6 +77,8 @@ class World:
     refunds: list[str] = field(default_factory=list)
     reservations: dict[str, Reservation] = field(default_factory=dict)
     mails: list[MailOrder] = field(default_factory=list)
+    callings: dict[str, Calling] = field(default_factory=dict)
+    allowed: list[CallingWrite] = field(default_factory=list)
     rows: dict[str, Progress] = field(default_factory=dict)
     registered: set[str] = field(default_factory=set)
     timeline: dict[str, Entry] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class World:
             PaymentActivities(_Gateway(self), _Fence(self), self.settling),
             VoiceActivities(_Switch(self)),
             MailActivities(_Post(self), _Post(self)),
+            CallingActivities(_Callings(self)),
         )
 
     @property
@@ -331,6 +336,32 @@ class _Switch:
         position = removal.key.split(":")[2]
         name = "provision" if position == "0" else f"provision{position}"
         await self.world.act("remove_line", lambda: self.world.undo(name, removal.key))
+
+    async def allow(self, write: CallingWrite) -> None:
+        await self.world.act("allow", lambda: self.world.allowed.append(write))
+
+
+@dataclass
+class _Callings:
+    world: World
+
+    async def get(self, account_id: str, tenant_id: str | None = None) -> Calling:
+        return self.world.callings[account_id]
+
+    async def change(self, change: CallingChange) -> CallingWrite:
+        def effect() -> CallingWrite:
+            self.world.callings[change.account_id] = changed(self.world.callings[change.account_id], change)
+            return CallingWrite(calling=self.world.callings[change.account_id])
+
+        write: CallingWrite = await self.world.act("change_calling", effect)
+        return write
+
+    async def confirm(self, account_id: str, version: int) -> None:
+        def effect() -> None:
+            row = self.world.callings[account_id]
+            self.world.callings[account_id] = row.model_copy(update={"switch_version": max(version, row.switch_version)})
+
+        await self.world.act("confirm_calling", effect)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +87,13 @@ class RunningKamailio:
     """Kamailio on free ports over the switch's database, for as long as the ``async with`` lasts.
 
     ``database_url`` is the SQLAlchemy URL that the adapter was given, absolute if it is a file. The tables must exist.
+    With ``gateway`` it has one to the telephone network, at a port where ``gateway()`` answers; ``defines`` are further ones of its configuration.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, gateway: bool = False, defines: Sequence[str] = ()) -> None:
         self._database_url = database_url
+        self._defines = defines
+        self._gateway_port = free_port() if gateway else None
         self._directory = tempfile.TemporaryDirectory(prefix="kamailio-", ignore_cleanup_errors=True)
         self._run = Path(self._directory.name)
         self._process: asyncio.subprocess.Process | None = None
@@ -108,6 +111,9 @@ class RunningKamailio:
             database, secrets = ["-A", "WITH_POSTGRESQL"], {"DATABASE_URL": plain}
         rpc_port = httpx.URL(self.rpc_url).port
         defines = ["-A", f"SIP_PORT={self.sip_port}", "-A", f"RPC_PORT={rpc_port}", "-A", "WORKERS=2"]
+        if self._gateway_port is not None:
+            defines += ["-A", f'GATEWAY="{_LOOPBACK}:{self._gateway_port}"']
+        defines += [part for define in self._defines for part in ("-A", define)]
         run = str(self._run)
         memory = ["-m", "32", "-M", "4"]
         with (self._run / "log").open("w") as log:
@@ -165,6 +171,18 @@ class RunningKamailio:
         answer = await self.register(username, domain, password, port=port, contact=contact)
         if not answer:
             raise AssertionError(f"the telephone could not register: {answer}")
+        async with self._answering_at(port) as phone:
+            yield phone
+
+    @asynccontextmanager
+    async def gateway(self) -> AsyncIterator[Phone]:
+        """The gateway to the telephone network: answers every call that the switch sends out."""
+        assert self._gateway_port is not None, "this Kamailio was started without a gateway"
+        async with self._answering_at(self._gateway_port) as gateway:
+            yield gateway
+
+    @asynccontextmanager
+    async def _answering_at(self, port: int) -> AsyncIterator[Phone]:
         log = self._next_log()
         process = await self._sipp("answer", log, "-p", str(port))
         try:

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payments import LedgerActivities, PaymentActivities
     from activities.records import RecordActivities
     from activities.voice import VoiceActivities
-    from domain import keys
+    from domain import keys, line_rules
     from domain.mails import MailKind
     from domain.numbers import Reservation
     from domain.onboarding import OnboardingInput, Outcome, Progress, State, Step
@@ -286,7 +286,13 @@ class OnboardingWorkflow(Reversible):
         """Bring all lines up at once; those that fail for good hold the onboarding, and only they are tried again."""
         lines = dict(enumerate(self._lines()))
         for position, line in lines.items():
-            removal = LineRemoval(key=line.key, onboarding_id=line.onboarding_id, username=line.username, domain=line.domain)
+            removal = LineRemoval(
+                key=line.key,
+                onboarding_id=line.onboarding_id,
+                username=line.username,
+                domain=line.domain,
+                account_id=line.rights.account_id if line.rights else None,
+            )
             self._add_undo(f"remove_line:{position}", VoiceActivities.remove_line, removal, batch="lines")
         while lines:
             results = await self._settle(
@@ -305,17 +311,23 @@ class OnboardingWorkflow(Reversible):
                 await self._hold(failure_code(failed[0]), State.PROVISIONING, "voice switch")
 
     def _lines(self) -> list[Line]:
-        return [
-            Line(
-                key=self._key(f"{Step.PROVISION_LINE}:{position}"),
-                onboarding_id=self._onboarding.id,
-                username=keys.line_name(self._onboarding.id, position),
-                domain=self._onboarding.sip_domain,
-                numbers=self._reservation.of_service(position),
-                max_channels=service.max_channels,
-            )
-            for position, service in enumerate(self._onboarding.order.services)
-        ]
+        return [self._line(position) for position in range(len(self._onboarding.order.services))]
+
+    def _line(self, position: int) -> Line:
+        service, calling = self._onboarding.order.services[position], self._onboarding.calling
+        # Named numbers in the order in which they were named: that is how their settings count them.
+        numbers = service.numbers.explicit or self._reservation.of_service(position)
+        return Line(
+            key=self._key(f"{Step.PROVISION_LINE}:{position}"),
+            onboarding_id=self._onboarding.id,
+            username=keys.line_name(self._onboarding.id, position),
+            domain=self._onboarding.sip_domain,
+            numbers=numbers,
+            max_channels=service.max_channels,
+            rights=calling.rights if calling else None,
+            caller_id=service.caller_id or (numbers[0] if calling and numbers else None),
+            forwards=line_rules.forwards(service, numbers),
+        )
 
     async def _capture_payment(self) -> None:
         if self._onboarding.order.services:
@@ -344,6 +356,7 @@ class OnboardingWorkflow(Reversible):
                 reservation=self._reservation,
                 terms=self._terms,
                 progress=progress.model_copy(update=live),
+                calling=self._onboarding.calling,
             ),
             "active",
         )

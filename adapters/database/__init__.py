@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from adapters.database.admin import Admin
 from adapters.database.books import OurBooks
+from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
@@ -15,7 +16,7 @@ from adapters.database.reader import Reader
 from adapters.database.step_keys import StepFence
 from adapters.transactions import connect
 from domain.access import Identities
-from domain.ports import Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.ports import CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.views import OnboardingReader
 
 __all__ = ["Database", "migrate"]
@@ -34,6 +35,7 @@ class Database:
         self.catalogue: Catalogue = TenantCatalogue(self._transactions)
         self.reader: OnboardingReader = Reader(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
+        self.calling: CallingRecords = AccountCalling(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

@@ -6,15 +6,17 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import ledger
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, ledger_entries, tenants
 from adapters.database.tables import numbers as stock
 from adapters.transactions import Transactions
+from domain.calling import RateGroup
 from domain.catalogue import Tenant
 from domain.customer import name_key
+from domain.errors import NotFound
 from domain.numbers import grade_of
 
 PLATFORM = "platform"
@@ -37,6 +39,8 @@ _PUT_TENANT = PerDialect(
     ),
 )
 _ADD_NUMBER = PerDialect(stock, lambda put: put.on_conflict_do_nothing(index_elements=[stock.c.e164]).returning(stock.c.e164))
+_SETTINGS = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
+_HOLD_SETTINGS = _SETTINGS.with_for_update()
 _CURRENCY = select(_a.currency).where(_a.id == bindparam("of"))
 _OPENED = select(ledger_entries.c.key).where(ledger_entries.c.key == bindparam("of"))
 
@@ -70,6 +74,21 @@ class Admin:
         while batch := sorted(set(islice(rest, _BATCH))):
             added += await self._transactions.write(partial(_add_numbers, tenant_id, batch))
         return added
+
+    async def rate_groups(self, tenant_id: str) -> tuple[RateGroup, ...]:
+        """What a white label's calls can be rated by, the default first, as of now. Raises ``NotFound``."""
+
+        def work(connection: Connection) -> tuple[RateGroup, ...]:
+            settings: Tenant | None = connection.execute(_SETTINGS, {"of": tenant_id}).scalar_one_or_none()
+            if settings is None:
+                raise _no_white_label()
+            return settings.rate_groups
+
+        return await self._transactions.read(work)
+
+    async def put_rate_group(self, tenant_id: str, group: RateGroup) -> None:
+        """Create a rate group, behind those that are there, or change it where it stands (S4-24). Raises ``NotFound``."""
+        await self._transactions.write(lambda connection: _put_rate_group(connection, tenant_id, group))
 
     async def tenants(self) -> tuple[Tenant, ...]:
         """Every white label, by slug."""
@@ -106,10 +125,28 @@ def _put_tenant(connection: Connection, tenant: Tenant, credit_limit_minor: int,
         raise ValueError(f"This white label's ledger is in {currency}; open another one for {tenant.currency}.")
     row = _account(tenant.id, PLATFORM, "reseller", tenant.name, tenant.currency, moment)
     connection.execute(_PUT_ACCOUNT.on(connection), row | {"credit_limit_minor": credit_limit_minor})
+    stored: Tenant | None = connection.execute(_HOLD_SETTINGS, {"of": tenant.id}).scalar_one_or_none()
+    if stored is not None:
+        # Rate groups are created through the API too; a file that does not know of one does not take it from its customers.
+        groups = {group.code: group for group in (*tenant.rate_groups, *stored.rate_groups, *tenant.rate_groups)}
+        tenant = tenant.model_copy(update={"rate_groups": tuple(groups.values())})
     connection.execute(_PUT_TENANT.on(connection), {"id": tenant.id, "slug": tenant.slug, "settings": tenant})
     key = f"{tenant.id}:opening"
     if opening_balance_minor and connection.execute(_OPENED, {"of": key}).first() is None:
         ledger.enter(connection, key, tenant.id, "opening", opening_balance_minor, tenant.currency, moment)
+
+
+def _put_rate_group(connection: Connection, tenant_id: str, group: RateGroup) -> None:
+    settings: Tenant | None = connection.execute(_HOLD_SETTINGS, {"of": tenant_id}).scalar_one_or_none()
+    if settings is None:
+        raise _no_white_label()
+    groups = {one.code: one for one in settings.rate_groups} | {group.code: group}
+    changed = settings.model_copy(update={"rate_groups": tuple(groups.values())})
+    connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(settings=changed))
+
+
+def _no_white_label() -> NotFound:
+    return NotFound("There is no such white label, or it is not yours to see.")
 
 
 def _add_numbers(tenant_id: str, batch: list[str], connection: Connection) -> int:

@@ -3,9 +3,9 @@
 from sqlalchemy import Connection, func, select
 
 from adapters.database.statements import now
-from adapters.database.tables import accounts, ledger_entries, ledger_holds, mail_log, numbers, onboardings
+from adapters.database.tables import accounts, calling, ledger_entries, ledger_holds, mail_log, numbers, onboardings
 from adapters.transactions import Transactions
-from domain.books import AccountBook, Books, EntryBook, HoldBook, LetterBook, NumberBook, OrderBook
+from domain.books import AccountBook, Books, CallingBook, EntryBook, HoldBook, LetterBook, NumberBook, OrderBook
 from domain.keys import line_name
 from domain.rules import means_kind
 
@@ -31,6 +31,12 @@ _ENTRIES = (
 )
 _HOLDS = select(ledger_holds).order_by(ledger_holds.c.created_at, ledger_holds.c.key)
 _LETTERS = select(mail_log).order_by(mail_log.c.sent_at, mail_log.c.key)
+_CALLINGS = (
+    select(calling.c.calling, calling.c.version)
+    .join(accounts, _a.id == calling.c.account_id)
+    .where(_a.status == "active")
+    .order_by(calling.c.account_id)
+)
 
 
 class OurBooks:
@@ -69,5 +75,9 @@ def _read(connection: Connection) -> Books:
         accounts=tuple(AccountBook.model_validate(dict(row)) for row in connection.execute(_ACCOUNTS).mappings()),
         holds=tuple(HoldBook.model_validate(dict(row)) for row in connection.execute(_HOLDS).mappings()),
         entries=tuple(EntryBook.model_validate(dict(row)) for row in connection.execute(_ENTRIES).mappings()),
+        callings=tuple(
+            CallingBook(rights=row.calling.model_copy(update={"version": row.version}).rights)
+            for row in connection.execute(_CALLINGS)
+        ),
         letters=tuple(LetterBook.model_validate(dict(row)) for row in connection.execute(_LETTERS).mappings()),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import ledger, numbers, progress, step_keys
+from adapters.database import calling, ledger, numbers, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -213,6 +213,8 @@ def _go_live(connection: Connection, order: GoLive) -> None:
     if acts:
         if not connection.execute(_ACTIVATE, {"of": order.account_id, "moment": moment}).rowcount:
             raise Refused("The customer's account is not waiting to be activated, so it cannot go live.", code="account_closed")
+        if order.calling is not None:
+            calling.begin(connection, order.calling)
         ledger.post(connection, order, moment)
 
 
@@ -221,5 +223,6 @@ def _withdraw(connection: Connection, undo: Undo) -> None:
         return
     aside = ledger.unpost_holds(connection, undo.onboarding_id)
     numbers.unassign(connection, undo.onboarding_id)
+    calling.end(connection, _account_of(undo))
     connection.execute(_DEACTIVATE, {"of": _account_of(undo)})
     ledger.unpost(connection, undo.key, aside)

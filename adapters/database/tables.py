@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from domain.calling import Calling
 from domain.catalogue import Tenant
 from domain.onboarding import Outcome
 from domain.orders import Order, TermsAcceptance
@@ -167,6 +168,7 @@ onboardings = Table(
     Index(None, "state", "created_at", "id"),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "state", "created_at", "id"),
+    Index(None, "account_id"),
 )
 
 timeline = Table(
@@ -275,4 +277,15 @@ api_keys = Table(
     Column("sha256", String(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+)
+
+# An account without a row was active before there were rights to call, and may call. The version is a column of its own
+# because it decides who writes, and the switch's because it is written without reading the rest.
+calling = Table(
+    "calling",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("switch_version", BigInteger, nullable=False),
+    Column("calling", Json(Calling), nullable=False),
 )

@@ -4,7 +4,7 @@ Kamailio needs no reload and no interface of its own for that: a line works the 
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import httpx
@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
 from adapters.transactions import connect
+from adapters.voice import rights
+from adapters.voice.preferences import Preference, put
+from domain.calling import CallingWrite
 from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
 from domain.voice import Line, LineRemoval
-
-_MAX_CHANNELS = "max_channels"
 
 # Said once here: building a statement anew for every line costs more than running it.
 #
@@ -41,13 +42,6 @@ _ADD_ALIAS = text(
     "INSERT INTO dbaliases (alias_username, alias_domain, username, domain) VALUES (:form, :domain, :username, :domain)"
 )
 _DROP_ALIASES = text("DELETE FROM dbaliases WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
-_PREFERENCE = "username = :username AND domain = :domain AND attribute = :attribute"
-_GET_PREFERENCE = text(f"SELECT value FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
-_DROP_PREFERENCE = text(f"DELETE FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
-_ADD_PREFERENCE = text(
-    "INSERT INTO usr_preferences (username, domain, attribute, value, last_modified)"
-    " VALUES (:username, :domain, :attribute, :value, :now)"
-)
 _REMOVE_LINE = tuple(
     text(f"DELETE FROM {table} WHERE username = :username AND domain = :domain")  # noqa: S608, three constants
     for table in ("dbaliases", "usr_preferences", "subscriber")
@@ -81,6 +75,14 @@ class KamailioSwitch:
             # After the commit: before it, the device could register anew in between.
             await _forget_device(self._http, self._rpc_url, f"{removal.username}@{removal.domain}")
 
+    async def allow(self, write: CallingWrite) -> None:
+        """Make the account's lines follow its rights, unless newer ones are there. Raises ``Unavailable``."""
+        await self._transactions.write(lambda connection: rights.put(connection, write.calling.rights, write.lines))
+
+    async def first_call(self, account_id: str) -> datetime | None:
+        """When the account made its first call (UTC); ``None`` before it (S4-19). Raises ``Unavailable``."""
+        return await self._transactions.read(lambda connection: rights.first_call(connection, account_id))
+
     async def close(self) -> None:
         """Let go of connections and threads."""
         await self._transactions.close()
@@ -95,7 +97,9 @@ class KamailioSwitch:
             )
         connection.execute(_PUT_SUBSCRIBER, self._credentials(line))
         _write_aliases(connection, line)
-        _write_channel_limit(connection, line)
+        _write_preferences(connection, line)
+        if line.rights is not None:
+            rights.join(connection, line.rights)
 
     def _credentials(self, line: Line) -> dict[str, str]:
         password = self._secrets.device_password(line.username, line.domain)
@@ -129,23 +133,24 @@ def _write_aliases(connection: Connection, line: Line) -> None:
         connection.execute(_ADD_ALIAS, missing)
 
 
-def _write_channel_limit(connection: Connection, line: Line) -> None:
-    preference = {"username": line.username, "domain": line.domain, "attribute": _MAX_CHANNELS}
-    wanted = [str(line.max_channels)] if line.max_channels else []
-    stored = list(connection.scalars(_GET_PREFERENCE, preference))
-    if stored == wanted:
-        return
-    if stored:
-        connection.execute(_DROP_PREFERENCE, preference)
-    for value in wanted:
-        now = datetime.now(UTC).replace(tzinfo=None)  # the column has no time zone
-        connection.execute(_ADD_PREFERENCE, {**preference, "value": value, "now": now})
+def _write_preferences(connection: Connection, line: Line) -> None:
+    # Forwarding is of a number and not of the line, so it is found by the number; the line's name is on it for its removal.
+    wanted = {Preference("forward", forward.to, uuid=forward.number) for forward in line.forwards}
+    if line.max_channels:
+        wanted.add(Preference("max_channels", str(line.max_channels)))
+    if line.caller_id:
+        wanted.add(Preference("caller_id", line.caller_id))
+    if line.rights is not None:
+        wanted.add(Preference("account", line.rights.account_id))
+    put(connection, line.username, line.domain, wanted)
 
 
 def _remove(removal: LineRemoval, connection: Connection) -> None:
     connection.execute(_CLOSE_KEY, {"key": removal.key})
     for statement in _REMOVE_LINE:
         connection.execute(statement, {"username": removal.username, "domain": removal.domain})
+    if removal.account_id is not None:
+        rights.leave(connection, removal.account_id)
 
 
 async def _forget_device(http: httpx.AsyncClient, rpc_url: str, address_of_record: str) -> None:

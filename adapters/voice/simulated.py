@@ -2,9 +2,11 @@
 
 import logging
 from collections import Counter
+from datetime import datetime
 from typing import Literal
 
 from adapters.voice.kamailio import KamailioSwitch
+from domain.calling import CallingWrite
 from domain.errors import ProvisioningRefused, Unavailable
 from domain.voice import Line, LineRemoval
 
@@ -52,6 +54,14 @@ class FaultySwitch:
     async def remove(self, removal: LineRemoval) -> None:
         """As the real switch does: a fault never keeps an effect from being undone."""
         await self._switch.remove(removal)
+
+    async def allow(self, write: CallingWrite) -> None:
+        """As the real switch does."""
+        await self._switch.allow(write)
+
+    async def first_call(self, account_id: str) -> datetime | None:
+        """As the real switch says."""
+        return await self._switch.first_call(account_id)
 
     async def close(self) -> None:
         """Let go of what the real switch holds."""

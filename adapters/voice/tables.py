@@ -5,6 +5,7 @@ are used as they are, and those made here suit a switch that is installed later.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     DateTime,
@@ -90,6 +91,13 @@ line_keys = Table(
     ),
 )
 
+first_calls = Table(
+    "dialtone_first_calls",
+    metadata,
+    Column("account_id", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False, comment="Seconds since 1970 (UTC); written by the switch, once"),
+)
+
 VERSIONS = {"version": 1, "subscriber": 7, "dbaliases": 1, "usr_preferences": 2}
 
 # A number rings one line in the whole switch, whatever domain it was dialled at. Kamailio does not see to that. Only the form
@@ -97,6 +105,12 @@ VERSIONS = {"version": 1, "subscriber": 7, "dbaliases": 1, "usr_preferences": 2}
 _NUMBER_GUARD = text(
     "CREATE UNIQUE INDEX IF NOT EXISTS dialtone_one_line_per_number"
     " ON dbaliases (alias_username) WHERE substr(alias_username, 1, 1) = '+'"
+)
+
+# The switch has a role that reads. This one table it writes, and nothing else of it.
+_SWITCH_MAY_WRITE = text(
+    "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kamailio')"
+    " THEN GRANT SELECT, INSERT ON dialtone_first_calls TO kamailio; END IF; END $$"
 )
 
 
@@ -129,3 +143,5 @@ def _create(connection: Connection) -> None:
     if missing:
         connection.execute(insert(version), missing)
     connection.execute(_NUMBER_GUARD)
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SWITCH_MAY_WRITE)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs once, when the volume is new: a database and a role for each part, so that none can read another's.
-# The switch reads its tables and writes nothing; Dialtone owns them.
+# The switch reads its tables; Dialtone owns them, and lets it write one: when an account made its first call.
 set -eu
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
   --set dialtone_password="$DATABASE_PASSWORD" \

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.errors import DialtoneError
-from starter.cli import checks, keys, numbers, onboardings, output, running, white_labels
+from starter.cli import calling, checks, keys, numbers, onboardings, output, running, white_labels
 from starter.cli.api import CommandFailed
 from starter.local.processes import StackError
 
@@ -44,6 +44,8 @@ app.command("retry", rich_help_panel=_STEER)(onboardings.retry)
 app.command("give-up", rich_help_panel=_STEER)(onboardings.give_up)
 app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 
+app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
+app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
 app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)

@@ -19,6 +19,7 @@ from typing import Any
 
 from temporalio.common import RetryPolicy
 
+from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -146,6 +147,7 @@ async def activities(settings: Settings, stage: Stage) -> AsyncIterator[Sequence
             PaymentActivities(faulty("gateway", gateway), faulty("fence", database.fence), SETTLING),
             VoiceActivities(faulty("switch", switch)),
             MailActivities(faulty("mailer", post), faulty("desk", database.mail_desk)),
+            CallingActivities(faulty("calling", database.calling)),
         )
     finally:
         for part in (post, gateway, switch, database):

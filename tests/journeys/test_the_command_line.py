@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,42 @@ def test_the_doctor_finds_a_database_without_a_schema(tmp_path: Path) -> None:
     assert re.search(r"^database\tILL\t.*dialtone migrate", ill.stdout, re.MULTILINE)
     assert re.search(r"^switch\tILL\t.*dialtone migrate", ill.stdout, re.MULTILINE)
     assert re.search(r"^temporal\tILL\t.*TEMPORAL_ADDRESS", ill.stdout, re.MULTILINE)
+
+
+async def test_an_account_is_suspended_resumed_and_changed(dialtone: Dialtone, town: Town, tmp_path: Path) -> None:
+    account = (await town.brindley.look(await _active(town, tmp_path)))["account_id"]
+
+    def calling(*arguments: str) -> dict[str, Any]:
+        done = dialtone("calling", *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    assert calling("show", account)["may_call"]
+    assert calling("suspend", account, "--for", "fraud", "--note", "a test")["barred"] == ["fraud"]
+    shown = dialtone("calling", "show", account).stdout
+    assert "fraud" in shown
+    assert "agrees" in shown
+    assert calling("resume", account, "--for", "fraud")["may_call"]
+    changed = calling("change", account, "--expires-on", "2199-01-31", "--rate-group", "none", "--exempt")
+    assert (changed["barred"], changed["late_payment_exempt"]) == (["no_rate_group"], True)
+    assert changed["expires_at"] == "2199-02-01T00:00:00Z"
+    refused = dialtone("calling", "suspend", account, "--for", "payment")
+    assert refused.returncode == 1
+    assert "exempt" in refused.stderr
+    nothing = dialtone("calling", "change", account)
+    assert nothing.returncode == 1
+    assert "Name at least one field" in nothing.stderr
+
+
+def test_rate_groups_are_put_and_listed(dialtone: Dialtone) -> None:
+    on_sale = ("--valid-from", "2026-01-01", "--white-label", "northway")
+    assert dialtone("rate-groups", "put", "evenings", "--name", "Evenings", *on_sale).stdout == "evenings\n"
+    listed = dialtone("rate-groups", "list", "--white-label", "northway").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["uk-standard", "evenings"]
+
+
+async def _active(town: Town, directory: Path) -> str:
+    onboarding = await town.brindley.must_order(town.customer("2", directory).order)
+    await town.brindley.wait_for(onboarding, "active")
+    return onboarding

@@ -17,17 +17,20 @@ from domain.access import Role
 from domain.numbers import NumberSelection
 from domain.orders import Service
 from domain.views import OnboardingView
+from starter.calling import Callings
 from starter.local.temporal_server import RunningTemporal
 from starter.onboardings import Onboardings
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
 from tests.starter.memory import (
+    CallingOffice,
     CardPage,
     Catalogue,
     Identities,
     Inventory,
     Office,
+    RateGroups,
     Reader,
     Webhooks,
     view_of,
@@ -107,6 +110,8 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         catalogue=catalogue,
         identities=identities,
         inventory=inventory,
+        callings=cast("Callings", CallingOffice(reader)),
+        rate_groups=RateGroups(catalogue),
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
         secrets=Secrets(SecretStr("a secret of the tests that is long enough")),

@@ -10,6 +10,7 @@ from typing import Any
 
 from domain import keys
 from domain.access import Principal, Role
+from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
 from domain.mails import MailKind
@@ -171,6 +172,50 @@ class Inventory:
         new = set(numbers).difference(*self.imported.values())
         known |= new
         return len(new)
+
+
+@dataclass
+class RateGroups:
+    """Rate groups in the settings of the white labels."""
+
+    catalogue: Catalogue
+
+    async def rate_groups(self, tenant_id: str) -> tuple[RateGroup, ...]:
+        return (await self.catalogue.tenant(tenant_id)).rate_groups
+
+    async def put_rate_group(self, tenant_id: str, group: RateGroup) -> None:
+        tenant = await self.catalogue.tenant(tenant_id)
+        groups = {one.code: one for one in tenant.rate_groups} | {group.code: group}
+        changed = tenant.model_copy(update={"rate_groups": tuple(groups.values())})
+        self.catalogue.tenants = [changed if one.id == tenant_id else one for one in self.catalogue.tenants]
+
+
+@dataclass
+class CallingOffice:
+    """Changes at once what the workflow and the switch would. ``absent``: it is kept, and nobody carries it out yet."""
+
+    reader: Reader
+    rows: dict[str, Calling] = field(default_factory=dict)
+    used: dict[str, datetime] = field(default_factory=dict)
+    absent: bool = False
+
+    async def get(self, account_id: str, tenant_id: str | None) -> Calling:
+        for view in self.reader.rows.values():
+            if view.account_id == account_id and tenant_id in {None, view.tenant_id}:
+                if view.state is not State.ACTIVE:
+                    raise Refused("The account is not active.", code="not_active")
+                return self.rows.setdefault(account_id, Calling(account_id=account_id, onboarding_id=view.id))
+        raise NotFound("There is no such account.")
+
+    async def first_call(self, account_id: str) -> datetime | None:
+        return self.used.get(account_id)
+
+    async def change(self, change: CallingChange) -> Calling | None:
+        if self.absent:
+            return None
+        after = changed(self.rows[change.account_id], change)
+        self.rows[change.account_id] = after.model_copy(update={"switch_version": after.version})
+        return self.rows[change.account_id]
 
 
 @dataclass

@@ -8,6 +8,7 @@ import pytest
 from domain.books import (
     AccountBook,
     Books,
+    CallingBook,
     ChargeBook,
     DeliveredBook,
     EntryBook,
@@ -17,6 +18,7 @@ from domain.books import (
     NumberBook,
     OrderBook,
 )
+from domain.calling import CallingRights
 from domain.mails import MailKind
 from domain.numbers import NumberState
 from domain.onboarding import State
@@ -26,6 +28,7 @@ from starter.audit import audit, audit_installation
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 NUMBER = "+441214960100"
+RIGHTS = CallingRights(account_id="account of card", version=2, barred=("fraud",))
 
 
 def an_order(name: str, **changes: Any) -> OrderBook:
@@ -78,6 +81,8 @@ def right_books() -> Books:
             EntryBook(account_id="account of card", onboarding_id="card", amount_minor=0),
         ),
         lines=(LineBook(username="dcard", domain="sip.example.com", registrable=True, numbers=(NUMBER,)),),
+        callings=(CallingBook(rights=RIGHTS),),
+        switch_rights=(RIGHTS,),
         charges=(a_charge("card"), a_charge("expired", captured_minor=0)),
         letters=tuple(LetterBook(key=f"{order}:{kind}", onboarding_id=order, kind=kind) for order, kind in letters),
         mailbox=tuple(DeliveredBook(message_id=f"<{order}>", onboarding_id=order) for order, _ in letters),
@@ -204,6 +209,22 @@ VIOLATIONS = {
         lambda b: with_more(
             changed_order(b, "expired", lines=("dold",)), "lines", STRAY.model_copy(update={"username": "dold"})
         ),
+    ),
+    "an account that the switch knows nothing of": ("calling", "account of card", lambda b: with_only(b, "switch_rights")),
+    "a suspension that the switch does not know": (
+        "calling",
+        "account of card",
+        lambda b: with_only(b, "switch_rights", RIGHTS.model_copy(update={"version": 1, "barred": ()})),
+    ),
+    "a right that somebody changed on the switch": (
+        "calling",
+        "account of card",
+        lambda b: with_only(b, "switch_rights", RIGHTS.model_copy(update={"barred": ()})),
+    ),
+    "a right to call of an expired order": (
+        "calling",
+        "account of expired",
+        lambda b: with_more(b, "switch_rights", RIGHTS.model_copy(update={"account_id": "account of expired"})),
     ),
     "a customer who was not welcomed": ("letters", "card", lambda b: with_only(b, "letters", *b.letters[1:])),
     "a customer who got no link": ("letters", "waiting", lambda b: with_only(b, "letters", *b.letters[:-1])),

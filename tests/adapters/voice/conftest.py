@@ -48,3 +48,10 @@ async def kamailio(database_url: str) -> AsyncIterator[RunningKamailio]:
     require_sip()
     async with RunningKamailio(database_url) as running:
         yield running
+
+
+@pytest.fixture
+async def kamailio_with_gateway(database_url: str) -> AsyncIterator[RunningKamailio]:
+    require_sip()
+    async with RunningKamailio(database_url, gateway=True) as running:
+        yield running

@@ -1,5 +1,7 @@
 """What the voice tests stand on: lines to provision, and a look into the switch's tables."""
 
+from typing import Any
+
 from pydantic import SecretStr
 from sqlalchemy import RowMapping, select
 
@@ -12,8 +14,11 @@ DOMAIN = "sip.brightline.example"
 SECRETS = Secrets(SecretStr("a secret of at least thirty-two characters"))
 
 
-def line(name: str = "d0a1b2c3d4e5", *numbers: str, max_channels: int = 0, key: str = "", domain: str = DOMAIN) -> Line:
+def line(
+    name: str = "d0a1b2c3d4e5", *numbers: str, max_channels: int = 0, key: str = "", domain: str = DOMAIN, **more: Any
+) -> Line:
     return Line(
+        **more,
         key=key or f"{name}:provision:1",
         onboarding_id="6f1c",
         username=name,
@@ -24,7 +29,8 @@ def line(name: str = "d0a1b2c3d4e5", *numbers: str, max_channels: int = 0, key: 
 
 
 def removal(of: Line) -> LineRemoval:
-    return LineRemoval(key=of.key, onboarding_id=of.onboarding_id, username=of.username, domain=of.domain)
+    account = of.rights.account_id if of.rights else None
+    return LineRemoval(key=of.key, onboarding_id=of.onboarding_id, username=of.username, domain=of.domain, account_id=account)
 
 
 def password(of: Line) -> str:
