@@ -98,7 +98,7 @@ def today(days: int = 0) -> str:
     return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
 
-@pytest.mark.requirement("S4-16", "S1-26")
+@pytest.mark.requirement("S4-16")
 async def test_an_account_can_be_created_suspended_and_is_resumed(exchange: Exchange) -> None:
     account, [line] = await exchange.account(status="suspended")
     assert (await exchange.calling(account))["suspended_for"] == ["admin"]
@@ -222,7 +222,7 @@ async def test_a_sip_device_is_created_where_it_is_ticked_and_only_there(exchang
     assert none == []
 
 
-@pytest.mark.requirement("S3-36")
+@pytest.mark.requirement("S3-36", "S1-26")
 async def test_each_number_behaves_as_it_was_set_up(exchange: Exchange) -> None:
     service = {
         "numbers": {"criteria": {"count": 2, "prefix": "+44121496"}},
