@@ -1,6 +1,8 @@
 """What is decided about calling in an order or afterwards, over the HTTP API, and what the real switch then does with calls."""
 
+import asyncio
 import json
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -129,8 +131,6 @@ async def test_after_its_expiry_date_an_account_cannot_call(exchange: Exchange) 
 
 
 async def _move_the_end(exchange: Exchange, account: str, to: datetime) -> None:
-    import sqlite3
-
     with sqlite3.connect(exchange.town.stack.state.path / "kamailio.db", timeout=10) as switch:
         [(value,)] = switch.execute("SELECT value FROM usr_preferences WHERE uuid = ? AND attribute = 'rights'", [account])
         parts = [part for part in value.split(";") if not part.startswith("expires=")]
@@ -176,8 +176,6 @@ async def test_without_a_valid_rate_group_an_account_cannot_call(exchange: Excha
 
 @pytest.mark.requirement("S4-17")
 async def test_no_more_calls_at_once_than_channels_and_zero_is_unlimited(exchange: Exchange) -> None:
-    import asyncio
-
     _, [narrow] = await exchange.account(service={"max_channels": 1})
     _, [wide] = await exchange.account(service={"max_channels": 0})
     async with exchange.kamailio.gateway() as gateway:
@@ -301,6 +299,18 @@ async def test_a_suspension_is_lifted_when_no_reason_is_left(exchange: Exchange)
         ("resumed", "payment"),
     ]
     assert all(event["actor"] == told[0]["actor"] != "system" for event in told)
+
+
+async def test_a_row_that_was_lost_on_the_switch_is_written_again_by_a_change_that_changes_nothing(exchange: Exchange) -> None:
+    account, [line] = await exchange.account()
+    with sqlite3.connect(exchange.town.stack.state.path / "kamailio.db", timeout=10) as switch:
+        switch.execute("DELETE FROM usr_preferences WHERE uuid = ?", [account])
+    assert [finding.check for finding in (await exchange.town.audit()).findings if finding.subject == account] == ["calling"]
+    async with exchange.kamailio.gateway():
+        assert (await line.call(OUTSIDE)).status == 500
+        await exchange.must(account, "resume", reason="admin")
+        assert await line.call(OUTSIDE)
+    assert not [finding for finding in (await exchange.town.audit()).findings if finding.subject == account]
 
 
 async def test_another_white_label_learns_nothing_of_an_account(exchange: Exchange, stack: Stack) -> None:
