@@ -92,9 +92,10 @@ class FeatureSet(Value):
     services: Annotated[int, Field(ge=0, le=50, strict=True)] | None = None
     channels: Annotated[int, Field(ge=1, le=10_000, strict=True, description="Calls at once, per service")] | None = None
     numbers: Annotated[int, Field(ge=0, le=5_000, strict=True, description="Of all services together")] | None = None
+    dial_rules: bool = Field(default=True, description="Whether dialled numbers can be translated")
 
 
-RESIDENTIAL = FeatureSet(services=2, channels=2, numbers=4)
+RESIDENTIAL = FeatureSet(services=2, channels=2, numbers=4, dial_rules=False)
 
 
 class Tenant(Value):

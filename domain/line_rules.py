@@ -17,15 +17,12 @@ from domain.orders import Destination, NumberSetting, Order, Segment, Service
 from domain.rules import Finding, Severity
 from domain.voice import Forward
 
-RESIDENTIAL_MOST_CHANNELS = 2
-"""A residential line makes at most so many calls at once; unlimited ones and translated dialling are for businesses (S2-08)."""
-
 
 def line_findings(order: Order, tenant: Tenant, now: datetime) -> list[Finding]:
     """What is wrong with, or surprising about, what the order asks of the switch at this moment."""
     found = expiry_findings(order, now)
     found += rate_group_findings(order.rate_group, tenant.rate_groups, now.date())
-    found += rule_findings(order)
+    found += rule_findings(order, tenant)
     for position, service in enumerate(order.services):
         found += _service_findings(order, service, f"/services/{position}")
     return found
@@ -103,7 +100,7 @@ def rate_group_findings(code: str | None, groups: tuple[RateGroup, ...], today: 
     return [Finding(code="unknown_rate_group", pointer="/rate_group", message=message, fix=fix)]
 
 
-def rule_findings(order: Order) -> list[Finding]:
+def rule_findings(order: Order, tenant: Tenant) -> list[Finding]:
     """Whether the order's dialling rules all have an effect, and its customer may have any."""
     found = [
         Finding(
@@ -115,17 +112,14 @@ def rule_findings(order: Order) -> list[Finding]:
         )
         for position in unreachable_rules(order.dial_rules)
     ]
-    if order.segment is Segment.RESIDENTIAL and order.dial_rules:
-        found.append(_not_residential("/dial_rules", "Number translation"))
+    if order.dial_rules and order.segment is Segment.RESIDENTIAL and not tenant.residential.dial_rules:
+        message, fix = "Residential customers have no number translation.", "Leave it out, or make the customer a normal one."
+        found.append(Finding(code="not_in_segment", pointer="/dial_rules", message=message, fix=fix))
     return found
 
 
 def _service_findings(order: Order, service: Service, pointer: str) -> list[Finding]:
     found = []
-    if order.segment is Segment.RESIDENTIAL and not 1 <= service.max_channels <= RESIDENTIAL_MOST_CHANNELS:
-        found.append(
-            _not_residential(f"{pointer}/max_channels", f"Any other number of channels than 1 to {RESIDENTIAL_MOST_CHANNELS}")
-        )
     if service.caller_id is not None and service.caller_id not in order.explicit_numbers:
         message, fix = (
             "The order does not name this number, so calls cannot show it.",
@@ -168,11 +162,3 @@ def _setting_findings(setting: NumberSetting, service: Service, place: str) -> l
         message, fix = "The number would be forwarded to itself.", "Choose another target."
         return [Finding(code="forward_to_itself", pointer=f"{place}/forward_to", message=message, fix=fix)]
     return []
-
-
-def _not_residential(pointer: str, what: str) -> Finding:
-    message, fix = (
-        f"{what} is not among the features of a residential customer.",
-        "Leave it out, or make the customer a normal one.",
-    )
-    return Finding(code="not_residential", pointer=pointer, message=message, fix=fix)

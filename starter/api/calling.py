@@ -163,9 +163,8 @@ async def _own(services: Services, principal: Principal, account_id: str) -> Cal
 
 async def _change(services: Services, principal: Principal, calling: Calling, act: str, key: str | None) -> CallingChange:
     unique = keys.update_id(principal.id, f"{act}:{calling.account_id}", key) if key else str(uuid.uuid4())
-    tenant_id = principal.tenant_id
-    if tenant_id is None and calling.onboarding_id is not None:
-        tenant_id = (await services.reader.get(calling.onboarding_id)).tenant_id
+    # The account's own white label, whoever of those above it asks: whether they may was looked at before.
+    tenant_id = (await services.reader.get(calling.onboarding_id)).tenant_id if calling.onboarding_id else principal.tenant_id
     return CallingChange.model_validate(
         {
             "key": unique,
@@ -196,12 +195,13 @@ async def _settings(services: Services, tenant_id: str, calling: Calling, body: 
     expires_at = None
     if calling.onboarding_id is not None and named & {"expires_on", "dial_rules"}:
         order = (await services.reader.get(calling.onboarding_id)).order
+        tenant = await services.catalogue.tenant(tenant_id)
         if body.expires_on is not None:
             expires_at = end_of(body.expires_on, order.customer.time_zone)
         dialling = order.model_copy(update={"dial_rules": body.dial_rules, "expires_on": body.expires_on, "valid_days": None})
         found += [
             finding
-            for finding in [*line_rules.expiry_findings(dialling, now), *line_rules.rule_findings(dialling)]
+            for finding in [*line_rules.expiry_findings(dialling, now), *line_rules.rule_findings(dialling, tenant)]
             if finding.severity is Severity.ERROR
         ]
     if found:

@@ -17,6 +17,7 @@ from domain.calling import (
     rate_group_for,
     unreachable_rules,
 )
+from domain.catalogue import FeatureSet
 from domain.errors import Refused
 from domain.line_rules import calling_of, forwards, last_day, line_findings
 from domain.numbers import NumberSelection
@@ -146,10 +147,8 @@ def test_settings_must_be_of_numbers_that_are_there_and_make_sense() -> None:
     assert [(one.number, one.to) for one in forwards(order.services[0], numbers)] == [("+441214960002", "+441214960009")]
 
 
-@pytest.mark.parametrize("channels", [0, 3, 10_000])
-def test_a_residential_line_has_one_or_two_channels(channels: int) -> None:
-    def order(segment: Segment, channels: int) -> Order:
-        return an_order(segment=segment, services=(Service(max_channels=channels),))
-
-    assert codes(order(Segment.RESIDENTIAL, channels)) == {"not_residential": "/services/0/max_channels"}
-    assert codes(order(Segment.RESIDENTIAL, 2)) == codes(order(Segment.NORMAL, channels)) == {}
+def test_a_residential_customer_has_no_translation_unless_the_white_label_says_so() -> None:
+    order = an_order(segment=Segment.RESIDENTIAL, dial_rules=[{"strip": "0", "replace": "+44"}])
+    assert codes(order) == {"not_in_segment": "/dial_rules"}
+    assert codes(order, residential=FeatureSet()) == {}
+    assert codes(order.model_copy(update={"segment": Segment.NORMAL})) == {}

@@ -258,13 +258,13 @@ async def test_a_residential_customer_has_a_limited_set_and_a_normal_one_everyth
     wide = {"service": {"max_channels": 3}, "dial_rules": rules}
     answer = await exchange.try_order(segment="residential", **wide)
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/services/0/max_channels", "/dial_rules"}
-    assert {error["code"] for error in answer.json()["errors"]} == {"not_residential"}
+    assert {error["code"] for error in answer.json()["errors"]} == {"not_in_segment"}
     _, [line] = await exchange.account(segment="normal", **wide)
     account, [home] = await exchange.account(segment="residential", service={"max_channels": 2})
     async with exchange.kamailio.gateway():
         assert await line.call("02079460018")
         assert (await home.call("02079460018")).status == 404
-    assert (await exchange.do(account, "change", dial_rules=rules)).json()["errors"][0]["code"] == "not_residential"
+    assert (await exchange.do(account, "change", dial_rules=rules)).json()["errors"][0]["code"] == "not_in_segment"
 
 
 @pytest.mark.requirement("S5-27")
