@@ -14,6 +14,14 @@ from domain.numbers import NumberSelection
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
+class AccountKind(StrEnum):
+    """What an account is in the tree. Customers and resellers are ordered, by the same process (S4-02)."""
+
+    PLATFORM = "platform"
+    RESELLER = "reseller"
+    CUSTOMER = "customer"
+
+
 class Administration(StrEnum):
     """Who administers the account: the customer, after activation by e-mail, or the operator at once (S1-06)."""
 
@@ -85,6 +93,10 @@ class Order(Value):
     low_balance_alert: LowBalanceAlert | None = None
     acknowledged_warnings: Annotated[tuple[Code, ...], Field(max_length=50)] = Field(
         default=(), description="Codes of the warnings that were seen and are accepted (C13); each other one blocks the order"
+    )
+    account_kind: Literal["customer", "reseller"] = Field(
+        default="customer",
+        description="A reseller is a white label of its own below yours: customers are created under it. It has no lines",
     )
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from email.utils import parseaddr
 from socket import socket
 
 import uvicorn
@@ -11,11 +12,14 @@ from pydantic import AnyHttpUrl
 
 from adapters.crypto import Secrets
 from adapters.database import Database
+from adapters.mail import mailer
+from adapters.passwords import Argon2Passwords
 from adapters.payments.card_page import StripeCardPage, StripeWebhooks
 from adapters.settings import Settings
 from adapters.temporal import connect
 from starter import logs
 from starter.onboardings import Onboardings
+from starter.people import People
 from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
@@ -38,19 +42,35 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(card_page.close)
         client = await connect(settings, lazy=True)
         catalogue = RememberedCatalogue(database.catalogue)
+        secrets = Secrets(settings.secret)
+        # Letters of an onboarding are the worker's; this writes to somebody who is invited to an account.
+        post = mailer(settings, secrets)
+        stack.push_async_callback(post.close)
+        people = People(
+            database.users,
+            database.sessions,
+            Argon2Passwords(),
+            post,
+            catalogue,
+            database.accounts,
+            least_password=settings.password_min_length,
+            support_email=parseaddr(settings.mail_from)[1],
+        )
 
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
         yield Services(
-            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue),
+            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, database.accounts),
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
+            accounts=database.accounts,
+            people=people,
             inventory=database.admin,
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
-            secrets=Secrets(settings.secret),
+            secrets=secrets,
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             probes={"database": database.ping, "temporal": temporal_answers},

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.accounts import Accounts
 from domain.payments import CardVisit
 from domain.ports import Catalogue, HostedCardPage
 from domain.views import OnboardingReader
 from starter.onboardings import Onboardings
+from starter.people import People
 
 
 class Link(Protocol):
@@ -17,6 +19,16 @@ class Link(Protocol):
 
     @property
     def onboarding_id(self) -> str: ...
+
+    @property
+    def generation(self) -> int: ...
+
+
+class InvitationLink(Protocol):
+    """The verified content of a link to set a password with."""
+
+    @property
+    def user_id(self) -> str: ...
 
     @property
     def generation(self) -> int: ...
@@ -30,6 +42,9 @@ class Secrets(Protocol):
 
     def read_activation_token(self, token: str) -> Link | None:
         """The link's content, or ``None`` for one that is not ours."""
+
+    def read_invitation_token(self, token: str) -> InvitationLink | None:
+        """The content of a link to set a password with, or ``None`` for one that is not ours."""
 
     def device_password(self, username: str, domain: str) -> str:
         """A line's SIP password."""
@@ -57,6 +72,8 @@ class Services:
     reader: OnboardingReader
     catalogue: Catalogue
     identities: Identities
+    accounts: Accounts
+    people: People
     inventory: Inventory
     card_page: HostedCardPage
     webhooks: Webhooks

@@ -3,8 +3,8 @@
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from starter import pages, problems, webhooks
-from starter.api import decisions, described, docs, health, inventory, onboardings
+from starter import invitations, pages, problems, webhooks
+from starter.api import accounts, decisions, described, docs, health, inventory, onboardings, users
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -25,6 +25,8 @@ def create_app(services: Services) -> FastAPI:
         openapi_tags=[
             {"name": "Onboardings", "description": "Orders and what becomes of them."},
             {"name": "Decisions", "description": "What people decide about a running onboarding."},
+            {"name": "Accounts", "description": "The tree of accounts, and who does what in it."},
+            {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
@@ -32,7 +34,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
-    for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
+    app.include_router(users.doors)
+    for module in (onboardings, decisions, inventory, accounts, users, health, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

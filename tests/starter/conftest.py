@@ -19,16 +19,19 @@ from domain.orders import Service
 from domain.views import OnboardingView
 from starter.local.temporal_server import RunningTemporal
 from starter.onboardings import Onboardings
+from starter.people import People
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
 from tests.starter.memory import (
+    Accounts,
     CardPage,
     Catalogue,
     Identities,
     Inventory,
     Office,
     Reader,
+    Users,
     Webhooks,
     view_of,
 )
@@ -101,11 +104,16 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         "other": identities.add(OTHER.id, Role.ADMIN),
         "platform": identities.add(None, Role.ADMIN),
     }
+    accounts, users = Accounts(catalogue), Users()
     services = Services(
         onboardings=cast("Onboardings", onboardings),
         reader=reader,
         catalogue=catalogue,
         identities=identities,
+        accounts=accounts,
+        people=People(
+            users, users, users, users, catalogue, accounts, least_password=12, support_email="help@onboarding.test"
+        ),
         inventory=inventory,
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
