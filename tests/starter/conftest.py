@@ -111,9 +111,7 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         catalogue=catalogue,
         identities=identities,
         accounts=accounts,
-        people=People(
-            users, users, users, users, catalogue, accounts, least_password=12, support_email="help@onboarding.test"
-        ),
+        people=People(users, users, users, users, catalogue, accounts, least_password=12, support_email="help@onboarding.test"),
         inventory=inventory,
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
