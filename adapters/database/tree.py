@@ -28,8 +28,8 @@ def ancestors(start: Select[Any]) -> CTE:
     return walk.union(select(_above.c.id, _above.c.parent_id).join(walk, _above.c.id == walk.c.parent_id))
 
 
-def _resellers_below(scope: str) -> CTE:
-    walk = select(_a.id, _a.kind).where(_a.id == scope).cte("below", recursive=True)
+def _resellers_below() -> CTE:
+    walk = select(_a.id, _a.kind).where(_a.id == bindparam("scope")).cte("below", recursive=True)
     return walk.union(
         select(_above.c.id, _above.c.kind)
         .join(walk, _above.c.parent_id == walk.c.id)
@@ -38,6 +38,7 @@ def _resellers_below(scope: str) -> CTE:
 
 
 _UP = ancestors(select(_a.id, _a.parent_id).where(_a.id == bindparam("of")))
+_BELOW = select(_resellers_below())
 _COVERS = select(_UP.c.id).where(_UP.c.id == bindparam("scope"))
 _GET = select(accounts).where(_a.id == bindparam("of"), select(_UP.c.id).where(_UP.c.id == bindparam("scope")).exists())
 
@@ -49,8 +50,7 @@ def covers(connection: Connection, scope: str, account_id: str) -> bool:
 
 def white_labels(connection: Connection, scope: str) -> list[str]:
     """The scope itself if it is the platform or a reseller, and all resellers below it; nothing for a customer."""
-    below = _resellers_below(scope)
-    return [row.id for row in connection.execute(select(below)) if row.kind != AccountKind.CUSTOMER]
+    return [row.id for row in connection.execute(_BELOW, {"scope": scope}) if row.kind != AccountKind.CUSTOMER]
 
 
 class Tree:
