@@ -137,10 +137,11 @@ def findings(
             "Add it.",
         )
     if order.account_kind == "reseller" and order.services:
-        refuse(
+        say(
             "reseller_has_no_lines",
             "/services",
-            "A reseller has customers, not telephones. Leave the services out, and order them for a customer below it.",
+            "A reseller has customers, not telephones.",
+            "Leave the services out, and order them for a customer below it.",
         )
     if order.administration is Administration.OPERATOR and terms is None:
         say(

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from domain.access import ROLES_AT, Principal, Right, Role
 from domain.accounts import Account, AccountKind
 from domain.errors import Refused
-from domain.rules import Finding
 from domain.users import Grant, Member
 from starter import problems
 from starter.api.access import AccountId, Authenticated, Caller, OwnAccount, Strict, Work, need
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
+from starter.problems import ProblemError
 from starter.remember import RememberedKeys
 from starter.schemas import Listing
 from starter.schemas_of_people import AddUser, CreateUser, InviteUser, MemberAnswer, TokenAnswer, UserActs
@@ -97,8 +97,7 @@ async def give_access(principal: Caller, account: OwnAccount, body: UserActs, se
             except Refused as refused:
                 if not refused.code.startswith("password_"):
                     raise
-                found = Finding(code=refused.code, pointer="/password", message=refused.message)
-                raise problems.of_findings([found]) from refused
+                raise _invalid(ProblemError(code=refused.code, detail=refused.message, pointer="/password")) from refused
             return MemberAnswer.of(member, password=password)
 
 
@@ -141,12 +140,13 @@ def _check_grant(principal: Principal, account: Account, grant: Grant) -> None:
     found = []
     if grant.role not in ROLES_AT[account.kind]:
         here = ", ".join(sorted(ROLES_AT[account.kind]))
-        found.append(Finding(code="role_not_here", pointer="/role", message=f"Roles in this kind of account are: {here}."))
+        detail = f"Roles in this kind of account are: {here}."
+        found.append(ProblemError(code="role_not_here", detail=detail, pointer="/role"))
     if (grant.role is Role.SUB_ADMIN) != bool(grant.rights):
-        message = "A sub-admin has exactly the rights that are granted here, at least one; other roles bring their own."
-        found.append(Finding(code="rights_do_not_fit", pointer="/rights", message=message))
+        detail = "A sub-admin has exactly the rights that are granted here, at least one; other roles bring their own."
+        found.append(ProblemError(code="rights_do_not_fit", detail=detail, pointer="/rights"))
     if found:
-        raise problems.of_findings(found)
+        raise _invalid(*found)
     if not grant.allowed <= principal.allowed:
         raise problems.Problem("not_allowed", "Nobody can give more rights than they have. Ask somebody who has them.")
 
@@ -157,3 +157,7 @@ def _may_set_passwords(principal: Principal) -> None:
         raise problems.Problem(
             "not_allowed", "Only administrators of the white label create users with a password. Invite this one instead."
         )
+
+
+def _invalid(*errors: ProblemError) -> problems.Problem:
+    return problems.Problem("invalid_request", "Every entry of errors says where and how to mend it.", errors=errors)
