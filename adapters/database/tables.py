@@ -132,8 +132,9 @@ accounts = Table(
     # A name is free again once its account is closed (S2-12, C4).
     Index("uq_accounts_number", "number", unique=True),
     _partial("uq_accounts_open_name", "name_key", unique=True, where="kind = 'customer' AND status <> 'closed'"),
-    # What walks down the tree, resellers only, past any number of customers; and what a page of children is read from.
+    # What a page of children is read from; and what walks down the tree, past any number of customers.
     Index(None, "parent_id", "kind", "id"),
+    _partial("ix_accounts_resellers", "parent_id", "id", where="kind = 'reseller'"),
 )
 
 tenants = Table(

@@ -7,7 +7,7 @@ customers (docs/decisions/tenancy.md has the measurements).
 
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Row, Select, bindparam, select, tuple_
+from sqlalchemy import CTE, Connection, Row, Select, bindparam, literal_column, select, tuple_
 
 from adapters.database import page_tokens
 from adapters.database.tables import accounts
@@ -33,7 +33,8 @@ def _resellers_below() -> CTE:
     return walk.union(
         select(_above.c.id, _above.c.kind)
         .join(walk, _above.c.parent_id == walk.c.id)
-        .where(_above.c.kind == AccountKind.RESELLER.value)
+        # Written out, and not a parameter: only so do both databases know that the index of resellers will do.
+        .where(_above.c.kind == literal_column("'reseller'"))
     )
 
 

@@ -85,6 +85,13 @@ def upgrade() -> None:
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_accounts_parent_id"))
         batch_op.create_index(batch_op.f("ix_accounts_parent_id_kind_id"), ["parent_id", "kind", "id"], unique=False)
+        batch_op.create_index(
+            "ix_accounts_resellers",
+            ["parent_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'reseller'"),
+            postgresql_where=sa.text("kind = 'reseller'"),
+        )
 
     with op.batch_alter_table("onboardings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_onboardings_account_id"), ["account_id"], unique=False)
@@ -95,6 +102,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_onboardings_account_id"))
 
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.drop_index("ix_accounts_resellers")
         batch_op.drop_index(batch_op.f("ix_accounts_parent_id_kind_id"))
         batch_op.create_index(batch_op.f("ix_accounts_parent_id"), ["parent_id"], unique=False)
 
