@@ -1,6 +1,6 @@
 """Handing a new account over to those who administer it, within the transaction in which it goes live; and taking it back.
 
-The operator who administers an account administers it as whoever ordered it (S1-28); a customer who administers does so as the
+The operator who administers an account administers it as whoever ordered it, or took it over (S1-28); a customer who administers does so as the
 contact of the order (S1-14). A reseller's account becomes a white label, under which customers can be created (S4-02).
 """
 
@@ -32,7 +32,7 @@ def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
         _open_white_label(connection, step.account_id, row.tenant_id, order)
     role = Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR
     if order.administration is Administration.OPERATOR:
-        member = member_of(row.requested_by)
+        member = member_of(_operator(step, row.requested_by))
     else:
         # A reseller's people are users of its own white label.
         member = _user_of_contact(connection, step.account_id if reseller else row.tenant_id, order, row.id, moment)
@@ -40,6 +40,12 @@ def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
     detail = {"administrator": member, "role": role.value, "account": step.account_id}
     entry = Entry(key=f"{step.key}:administrator", at=moment, event="administrator_added", detail=detail)
     progress.append(connection, row.id, State.ACTIVE, (entry,))
+
+
+def _operator(step: GoLive, requested_by: str) -> str:
+    """Who accepted the terms on the customer's behalf: whoever ordered it, or whoever took it over from the customer."""
+    terms = step.terms
+    return terms.accepted_by if terms is not None and terms.capacity == "on_behalf" else requested_by
 
 
 def _open_white_label(connection: Connection, account_id: str, parent_id: str, order: Order) -> None:

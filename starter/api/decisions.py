@@ -91,10 +91,10 @@ async def take_over(principal: Caller, view: Own, services: Work, key: DecisionK
         version=tenant.terms.version,
         sha256=tenant.terms.sha256,
         capacity="on_behalf",
-        accepted_by=principal.id,
+        accepted_by=principal.actor,
         accepted_at=datetime.now(UTC),
     )
-    decision = TakeOver(actor=principal.id, person=principal.person, consent=body.consent, terms=terms)
+    decision = TakeOver(actor=principal.actor, person=principal.person, consent=body.consent, terms=terms)
     return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", key))
 
 

@@ -115,3 +115,19 @@ async def test_a_reseller_who_activates_is_the_admin_of_the_new_white_label(town
     assert (view["state"], view["tenant_id"]) == ("active", made["account_id"])
     assert (await town.ask("GET", f"/v1/onboardings/{made['id']}", token)).status_code == 200
     assert (await town.ask("GET", f"/v1/onboardings/{view['id']}", "upper")).status_code == 200
+
+
+@pytest.mark.requirement("S1-28")
+async def test_whoever_takes_an_order_over_from_its_customer_administers_the_account(town: Town) -> None:
+    await town.create_user("upper", UPPER.id, "ada@example.com", "admin")
+    token = await town.token("ada@example.com")
+    email = "carla@customer.example.com"
+    onboarding = (await town.order("upper", administration="customer", email=email)).json()["id"]
+    await town.post.arrives(email, MailKind.ACTIVATION)
+    body = {"consent": "By telephone", "terms_accepted": True}
+    taken = await town.ask("POST", f"/v1/onboardings/{onboarding}/take-over", token, json=body)
+    assert taken.status_code == 200, taken.text
+    view = await town.ended(onboarding, "upper")
+    assert view["state"] == "active"
+    assert list(await members(town, view["account_id"])) == ["ada@example.com"]
+    assert "/invitation/" not in town.post.to(email, MailKind.WELCOME)[-1].text
