@@ -16,6 +16,14 @@ class ActivationToken:
     generation: int
 
 
+@dataclass(frozen=True)
+class InvitationToken:
+    """The verified content of a link to set a password with."""
+
+    user_id: str
+    generation: int
+
+
 class Secrets:
     """Derives, never stores. One root secret; each purpose has its own derived key, so none can stand in for another."""
 
@@ -28,18 +36,34 @@ class Secrets:
 
     def activation_token(self, onboarding_id: str, generation: int) -> str:
         """``<id>.<generation>.<mac>`` with a 256-bit HMAC: a mail sent again carries the same link, a resend a new one."""
-        mac = self._mac("activation", f"{onboarding_id}.{generation}")
-        return f"{onboarding_id}.{generation}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+        return self._link("activation", onboarding_id, generation)
 
     def read_activation_token(self, token: str) -> ActivationToken | None:
         """The link's content, or ``None`` if it is not one of ours. Compares in constant time (ASVS 11.2.4)."""
+        read = self._read_link("activation", token)
+        return ActivationToken(*read) if read else None
+
+    def invitation_token(self, user_id: str, generation: int) -> str:
+        """As an activation token, for a user who sets a password."""
+        return self._link("invitation", user_id, generation)
+
+    def read_invitation_token(self, token: str) -> InvitationToken | None:
+        """The link's content, or ``None`` if it is not one of ours."""
+        read = self._read_link("invitation", token)
+        return InvitationToken(*read) if read else None
+
+    def _link(self, purpose: str, name: str, generation: int) -> str:
+        mac = self._mac(purpose, f"{name}.{generation}")
+        return f"{name}.{generation}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+    def _read_link(self, purpose: str, token: str) -> tuple[str, int] | None:
         parts = token.split(".")
         if len(parts) != 3 or not parts[1].isascii() or not parts[1].isdecimal() or len(parts[1]) > 6:
             return None
-        expected = self.activation_token(parts[0], int(parts[1]))
+        expected = self._link(purpose, parts[0], int(parts[1]))
         if not hmac.compare_digest(expected.encode(), token.encode()):
             return None
-        return ActivationToken(onboarding_id=parts[0], generation=int(parts[1]))
+        return parts[0], int(parts[1])
 
     def device_password(self, username: str, domain: str) -> str:
         """A line's SIP password: 24 base32 characters (120 bits), derived, so it can be shown once and stored nowhere."""

@@ -8,8 +8,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, SecretStr, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.users import LEAST_FLOOR
 
 _DEVELOPMENT_SECRET = "development-only-secret-never-in-production"  # noqa: S105 - known to everybody, and refused for it
 _DEVELOPMENT_WEBHOOK_SECRET = "whsec_dialtone_development"  # noqa: S105
@@ -59,6 +61,9 @@ class Settings(BaseSettings):
     """The embedded gateway; empty for Stripe itself."""
     stripe_webhook_secret: SecretStr = SecretStr(_DEVELOPMENT_WEBHOOK_SECRET)
     """Signing secret of the webhook endpoint: proves that a report comes from the gateway."""
+
+    password_min_length: int = Field(default=12, ge=LEAST_FLOOR, le=64)
+    """Fewest characters of a user's password; six is the least that may be set."""
 
     task_queue: str = "onboarding"
     """Temporal's task queue: the same for worker and web."""

@@ -1,6 +1,8 @@
 """What a white label sells, at what price, on what terms, and what it wants to look at first."""
 
 import hashlib
+import re
+import unicodedata
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -123,3 +125,15 @@ class Tenant(Value):
     residential: FeatureSet = Field(default=RESIDENTIAL, description="What residential customers may have (S2-08)")
     approval: ApprovalPolicy = ApprovalPolicy()
     schedule: Schedule = Schedule()
+
+
+def resold(parent: Tenant, account_id: str, name: str, email: str) -> Tenant:
+    """The white label of a new reseller: it sells what its parent sells, under its own name, until its settings are changed.
+
+    Letters to its customers and to its operators carry and reach ``email``. It has no payment gateway before it has
+    established one of its own (S1-12). The slug ends in digits of the account's id, so that no two are alike.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    word = re.sub(r"[^a-z0-9]+", "-", plain)[:27].strip("-") or "reseller"
+    own = {"id": account_id, "slug": f"{word}-{account_id.replace('-', '')[:12]}", "name": name}
+    return parent.model_copy(update={**own, "support_email": email, "operator_emails": (email,), "card_gateway": False})

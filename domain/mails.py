@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     CLOSED = "closed"
     APPROVAL_NEEDED = "approval_needed"
     OPERATOR_NEEDED = "operator_needed"
+    INVITATION = "invitation"
 
 
 class MailOrder(Value):

@@ -15,6 +15,14 @@ from domain.numbers import NumberSelection
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
+class AccountKind(StrEnum):
+    """What an account is in the tree. Customers and resellers are ordered, by the same process (S4-02)."""
+
+    PLATFORM = "platform"
+    RESELLER = "reseller"
+    CUSTOMER = "customer"
+
+
 class Administration(StrEnum):
     """Who administers the account: the customer, after activation by e-mail, or the operator at once (S1-06)."""
 
@@ -128,6 +136,10 @@ class Order(Value):
     )
     dial_rules: DialRules = Field(default=(), description="How dialled numbers are translated; the first that fits (S4-18)")
     late_payment_exempt: bool = Field(default=False, description="Never suspended for late payment (S5-27)")
+    account_kind: Literal["customer", "reseller"] = Field(
+        default="customer",
+        description="A reseller is a white label of its own below yours: customers are created under it. It has no lines",
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

@@ -144,6 +144,13 @@ def findings(
             "A telephone number needs the address where it is used: emergency services are sent there.",
             "Add it.",
         )
+    if order.account_kind == "reseller" and order.services:
+        say(
+            "reseller_has_no_lines",
+            "/services",
+            "A reseller has customers, not telephones.",
+            "Leave the services out, and order them for a customer below it.",
+        )
     if order.administration is Administration.OPERATOR and terms is None:
         say(
             "terms_not_accepted",

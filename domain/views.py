@@ -60,10 +60,13 @@ class Page(Value, Generic[T]):
 
 
 class OnboardingReader(Protocol):
-    """Reads what the records wrote. Needs neither worker nor Temporal. Another tenant's id is ``NotFound``."""
+    """Reads what the records wrote. Needs neither worker nor Temporal. Another tenant's id is ``NotFound``.
+
+    ``tenant_id`` is a scope: that account and everything below it; unset, the whole platform.
+    """
 
     async def get(self, onboarding_id: str, tenant_id: str | None = None) -> OnboardingView:
-        """One onboarding, of this tenant if one is given. Raises ``NotFound``."""
+        """One onboarding, of this scope if one is given. Raises ``NotFound``."""
 
     async def list(
         self, tenant_id: str | None, state: State | None, page_size: int, page_token: str | None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from email.utils import parseaddr
 from socket import socket
 
 import uvicorn
@@ -11,6 +12,8 @@ from pydantic import AnyHttpUrl
 
 from adapters.crypto import Secrets
 from adapters.database import Database
+from adapters.mail import mailer
+from adapters.passwords import Argon2Passwords
 from adapters.payments.card_page import StripeCardPage, StripeWebhooks
 from adapters.settings import Settings
 from adapters.temporal import connect
@@ -18,6 +21,7 @@ from adapters.voice import voice_switch
 from starter import logs
 from starter.calling import Callings
 from starter.onboardings import Onboardings
+from starter.people import People
 from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
@@ -43,15 +47,31 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(card_page.close)
         client = await connect(settings, lazy=True)
         catalogue = RememberedCatalogue(database.catalogue)
+        secrets = Secrets(settings.secret)
+        # Letters of an onboarding are the worker's; this writes to somebody who is invited to an account.
+        post = mailer(settings, secrets)
+        stack.push_async_callback(post.close)
+        people = People(
+            database.users,
+            database.sessions,
+            Argon2Passwords(),
+            post,
+            catalogue,
+            database.accounts,
+            least_password=settings.password_min_length,
+            support_email=parseaddr(settings.mail_from)[1],
+        )
 
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
         yield Services(
-            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue),
+            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, database.accounts),
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
+            accounts=database.accounts,
+            people=people,
             inventory=database.admin,
             callings=Callings(client, database.calling, switch, settings.task_queue),
             rate_groups=database.admin,

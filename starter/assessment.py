@@ -55,7 +55,7 @@ def attested(principal: Principal, tenant: Tenant, order: Order, now: datetime, 
         version=tenant.terms.version,
         sha256=tenant.terms.sha256,
         capacity="on_behalf",
-        accepted_by=principal.id,
+        accepted_by=principal.actor,
         accepted_at=now,
         address=address,
     )

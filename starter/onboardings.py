@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain import keys, line_rules, rules
 from domain.access import Principal
+from domain.accounts import Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
@@ -59,11 +60,20 @@ class Started(Value):
 class Onboardings:
     """Starts onboardings, tells how they stand, and passes people's decisions on to them."""
 
-    def __init__(self, client: Client, reader: OnboardingReader, catalogue: Catalogue, task_queue: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        reader: OnboardingReader,
+        catalogue: Catalogue,
+        task_queue: str,
+        accounts: Accounts | None = None,
+    ) -> None:
+        """Without ``accounts`` nobody sees onboardings of accounts below their own."""
         self._client = client
         self._reader = reader
         self._catalogue = catalogue
         self._task_queue = task_queue
+        self._accounts = accounts
 
     async def start(
         self,
@@ -98,7 +108,7 @@ class Onboardings:
             id=onboarding,
             tenant_id=tenant.id,
             sip_domain=tenant.sip_domain,
-            requested_by=principal.id,
+            requested_by=principal.actor,
             requested_person=principal.person,
             submitted_at=now,
             fingerprint=fingerprint,
@@ -150,7 +160,7 @@ class Onboardings:
             ) from error
 
     async def view(self, onboarding_id: str, tenant_id: str | None) -> OnboardingView:
-        """One onboarding, of this tenant if one is given. Raises ``NotFound``.
+        """One onboarding, of this tenant or below it if one is given. Raises ``NotFound``.
 
         Just after 202 the workflow may not have written its row; then its input tells the same.
         """
@@ -158,7 +168,7 @@ class Onboardings:
             return await self._reader.get(onboarding_id, tenant_id)
         except NotFound:
             begin = await self._input(onboarding_id)
-            if begin is None or (tenant_id is not None and begin.tenant_id != tenant_id):
+            if begin is None or (tenant_id is not None and not await self._reaches(tenant_id, begin)):
                 raise
         return OnboardingView(
             id=begin.id,
@@ -182,6 +192,11 @@ class Onboardings:
             charged_minor=0,
             refunded_minor=0,
         )
+
+    async def _reaches(self, scope: str, begin: OnboardingInput) -> bool:
+        if scope in {begin.tenant_id, keys.account_id(begin.id)}:
+            return True
+        return self._accounts is not None and await self._accounts.covers(scope, begin.tenant_id)
 
     async def status(self, onboarding_id: str, patience: float = PATIENCE) -> OnboardingStatus:
         """The workflow's own answer, stuck undos included, within ``patience`` seconds.

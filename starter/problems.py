@@ -49,6 +49,9 @@ KINDS = {
     ),
     "bad_signature": Kind(400, "The signature is not valid", "Check the webhook secret on both sides."),
     "unauthenticated": Kind(401, "The API key is missing or unknown", "Send it as: Authorization: Bearer dt_..."),
+    "sign_in_refused": Kind(
+        401, "You are not signed in", "Check the e-mail address, the password and the white label, or ask for an invitation."
+    ),
     "not_allowed": Kind(403, "This key may not do that", "Use a key with the role that the answer names."),
     "approver_is_requester": Kind(
         403, "The requester cannot decide", "Somebody other than the one who placed the order has to approve or reject it."
@@ -56,6 +59,10 @@ KINDS = {
     "not_found": Kind(404, "There is no such thing", "Check the id. Things of other white labels are answered alike."),
     "method_not_allowed": Kind(405, "The method is not allowed here", "The Allow header names the methods that are."),
     "refused": Kind(409, "The answer is no", "The detail says why. The same request will be answered the same way."),
+    "email_in_use": Kind(
+        409, "There is such a user already", "Add the user to the account with the act add, instead of creating another one."
+    ),
+    "no_such_user": Kind(409, "There is no such user here", "Create the user, or send an invitation."),
     "already_finished": Kind(409, "The onboarding has ended", "Its outcome says how. Start a new one if it is still wanted."),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
     "too_large": Kind(
@@ -73,6 +80,9 @@ KINDS = {
         422,
         "The Idempotency-Key was used for another request",
         "A key stands for one request body. Use a new key for a new order, or repeat the first body exactly.",
+    ),
+    "too_many_attempts": Kind(
+        429, "Too many attempts to sign in", "Wait for the seconds in Retry-After, then try again with the right password."
     ),
     "too_many_streams": Kind(
         429,

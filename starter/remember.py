@@ -38,6 +38,9 @@ class _Memory(Generic[V]):
             self._known[key] = (now, value)
         return value
 
+    def forget(self) -> None:
+        self._known.clear()
+
 
 class RememberedKeys:
     """Who calls, by API key. Keys are remembered by their hash only."""
@@ -50,6 +53,10 @@ class RememberedKeys:
         """The key's owner, or ``None``."""
         name = hashlib.sha256(api_key.encode("utf-8", "replace")).hexdigest()
         return await self._memory.get(name, lambda: self._identities.authenticate(api_key))
+
+    def forget(self) -> None:
+        """Ask again about everybody: somebody has signed out, or lost a role. Other processes learn it within ``SECONDS``."""
+        self._memory.forget()
 
 
 class RememberedCatalogue:

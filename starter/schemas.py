@@ -12,7 +12,7 @@ from domain.calling import MOST_DIAL_RULES, Day, DialRule, fit
 from domain.customer import E164, Address, Contact, Coordinates, Country, Customer, LongText, Text
 from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
 from domain.onboarding import Outcome, State
-from domain.orders import NumberSetting, Order, Service, TermsAcceptance
+from domain.orders import Administration, NumberSetting, Order, Service, TermsAcceptance
 from domain.quotes import Quote
 from domain.rules import Finding
 from domain.views import OnboardingView
@@ -336,11 +336,19 @@ class Accepted(BaseModel):
     id: str
     state: State
     links: Links
+    account_administrator: Literal["you", "customer"] = Field(
+        description="Who administers the account once it is active: you, who ordered it, or the customer who activates it"
+    )
 
     @classmethod
-    def of(cls, onboarding_id: str, state: State) -> Self:
+    def of(cls, onboarding_id: str, state: State, administration: Administration) -> Self:
         path = f"/v1/onboardings/{onboarding_id}"
-        return cls(id=onboarding_id, state=state, links=Links(self=path, events=f"{path}/events"))
+        return cls(
+            id=onboarding_id,
+            state=state,
+            links=Links(self=path, events=f"{path}/events"),
+            account_administrator="you" if administration is Administration.OPERATOR else "customer",
+        )
 
 
 class Onboarding(BaseModel):

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.accounts import Accounts
 from domain.calling import RateGroup
 from domain.payments import CardVisit
 from domain.ports import Catalogue, HostedCardPage
 from domain.views import OnboardingReader
 from starter.calling import Callings
 from starter.onboardings import Onboardings
+from starter.people import People
 
 
 class Link(Protocol):
@@ -19,6 +21,16 @@ class Link(Protocol):
 
     @property
     def onboarding_id(self) -> str: ...
+
+    @property
+    def generation(self) -> int: ...
+
+
+class InvitationLink(Protocol):
+    """The verified content of a link to set a password with."""
+
+    @property
+    def user_id(self) -> str: ...
 
     @property
     def generation(self) -> int: ...
@@ -32,6 +44,9 @@ class Secrets(Protocol):
 
     def read_activation_token(self, token: str) -> Link | None:
         """The link's content, or ``None`` for one that is not ours."""
+
+    def read_invitation_token(self, token: str) -> InvitationLink | None:
+        """The content of a link to set a password with, or ``None`` for one that is not ours."""
 
     def device_password(self, username: str, domain: str) -> str:
         """A line's SIP password."""
@@ -69,6 +84,8 @@ class Services:
     reader: OnboardingReader
     catalogue: Catalogue
     identities: Identities
+    accounts: Accounts
+    people: People
     inventory: Inventory
     callings: Callings
     rate_groups: RateGroups

@@ -3,8 +3,8 @@
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from starter import pages, problems, webhooks
-from starter.api import calling, decisions, described, docs, health, inventory, onboardings
+from starter import invitations, pages, problems, webhooks
+from starter.api import accounts, calling, decisions, described, docs, health, inventory, onboardings, users
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -29,6 +29,8 @@ def create_app(services: Services) -> FastAPI:
                 "name": "Calling",
                 "description": "Whether the telephones of an account may make calls, and by what they are rated.",
             },
+            {"name": "Accounts", "description": "The tree of accounts, and who does what in it."},
+            {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
@@ -36,7 +38,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
-    for module in (onboardings, decisions, calling, inventory, health, docs, webhooks, pages):
+    app.include_router(users.doors)
+    for module in (onboardings, decisions, calling, inventory, accounts, users, health, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

@@ -53,6 +53,16 @@ TOO_LATE_FOR_PASSWORDS = Notice(
     meaning="For your safety this page shows them for seven days after the start of the service.",
     advice="Ask us for them.",
 )
+INVITATION_OVER = Notice(
+    title="This link does not work any more",
+    meaning="It was used already, a newer one has been sent since, or its three days are over.",
+    advice="If you have no password yet, ask whoever invited you to send the invitation again.",
+)
+PASSWORD_SET = Notice(
+    title="Your password is set",
+    meaning="From now on you sign in with your e-mail address and this password.",
+    advice="You can close this page.",
+)
 
 _CLOSED = {
     "activation_expired": Notice(

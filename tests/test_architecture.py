@@ -53,6 +53,7 @@ ROOMS = {
         (
             "aiosmtplib",
             "alembic",
+            "argon2",
             "asyncpg",
             "cryptography",
             "email_validator",

@@ -13,10 +13,15 @@ from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
 from adapters.database.reader import Reader
+from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
+from adapters.database.tree import Tree
+from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
+from domain.accounts import Accounts
 from domain.ports import CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
 __all__ = ["Database", "migrate"]
@@ -36,6 +41,9 @@ class Database:
         self.reader: OnboardingReader = Reader(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
         self.calling: CallingRecords = AccountCalling(self._transactions)
+        self.accounts: Accounts = Tree(self._transactions)
+        self.users: Users = UserRecords(self._transactions)
+        self.sessions: Sessions = SessionRecords(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

@@ -13,13 +13,13 @@ from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, ledger_entries, tenants
 from adapters.database.tables import numbers as stock
 from adapters.transactions import Transactions
+from domain.accounts import PLATFORM
 from domain.calling import RateGroup
 from domain.catalogue import Tenant
 from domain.customer import name_key
 from domain.errors import NotFound
 from domain.numbers import grade_of
 
-PLATFORM = "platform"
 _BATCH = 1000
 _a = accounts.c
 
@@ -55,14 +55,17 @@ class Admin:
         """The root of the account tree."""
         await self._transactions.write(lambda connection: _put_platform(connection, now()))
 
-    async def put_tenant(self, tenant: Tenant, credit_limit_minor: int = 0, opening_balance_minor: int = 0) -> None:
-        """Create a white label with its account, or change its settings and credit limit.
+    async def put_tenant(
+        self, tenant: Tenant, credit_limit_minor: int = 0, opening_balance_minor: int = 0, parent_id: str = PLATFORM
+    ) -> None:
+        """Create a white label with its account, or change its settings and credit limit. It stays below the parent that it
+        was created under.
 
         The opening balance is paid in once, however often this is called. Raises ``ValueError`` for another currency than the
         account has: its ledger cannot be converted.
         """
         await self._transactions.write(
-            lambda connection: _put_tenant(connection, tenant, credit_limit_minor, opening_balance_minor)
+            lambda connection: _put_tenant(connection, tenant, credit_limit_minor, opening_balance_minor, parent_id)
         )
 
     async def import_numbers(self, tenant_id: str, numbers: Iterable[str]) -> int:
@@ -117,13 +120,15 @@ def _put_platform(connection: Connection, moment: datetime) -> None:
     connection.execute(_PUT_ACCOUNT.on(connection), _account(PLATFORM, None, "platform", "Platform", "XXX", moment))
 
 
-def _put_tenant(connection: Connection, tenant: Tenant, credit_limit_minor: int, opening_balance_minor: int) -> None:
+def _put_tenant(
+    connection: Connection, tenant: Tenant, credit_limit_minor: int, opening_balance_minor: int, parent_id: str
+) -> None:
     moment = now()
     _put_platform(connection, moment)
     currency = connection.execute(_CURRENCY, {"of": tenant.id}).scalar_one_or_none()
     if currency is not None and currency != tenant.currency:
         raise ValueError(f"This white label's ledger is in {currency}; open another one for {tenant.currency}.")
-    row = _account(tenant.id, PLATFORM, "reseller", tenant.name, tenant.currency, moment)
+    row = _account(tenant.id, parent_id, "reseller", tenant.name, tenant.currency, moment)
     connection.execute(_PUT_ACCOUNT.on(connection), row | {"credit_limit_minor": credit_limit_minor})
     stored: Tenant | None = connection.execute(_HOLD_SETTINGS, {"of": tenant.id}).scalar_one_or_none()
     if stored is not None:

@@ -1,13 +1,11 @@
-"""API keys. A key is random, so its plain SHA-256 is as good as a slow hash and is found by index."""
+"""Who calls: API keys, and tokens of sessions."""
 
-import hashlib
 import secrets
-import string
-import zlib
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from adapters.database import sessions, tokens
 from adapters.database.statements import now
 from adapters.database.tables import api_keys
 from adapters.transactions import Transactions
@@ -15,29 +13,27 @@ from domain.access import Principal, Role
 from domain.customer import name_key
 from domain.errors import NotFound
 
-_PREFIX = "dt_"
-_ALPHABET = string.digits + string.ascii_letters
-_RANDOM, _CHECK = 40, 6  # characters: 238 bits, and enough for a CRC-32
 _k = api_keys.c
 _FIND = select(api_keys).where(_k.sha256 == bindparam("hash"), _k.revoked_at.is_(None))
 
 
 class ApiKeys:
-    """``domain.access.Identities``. Keys begin with ``dt_``, so that secret scanners can tell them, and end in a checksum."""
+    """``domain.access.Identities``."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
     async def authenticate(self, api_key: str) -> Principal | None:
-        # Whatever is mistyped or made up is turned away here, without asking the database.
-        if not _well_formed(api_key):
+        if tokens.is_one(tokens.SESSION, api_key):
+            return await self._transactions.read(lambda connection: sessions.principal_of(connection, api_key))
+        if not tokens.is_one(tokens.KEY, api_key):
             return None
-        row = await self._transactions.read(lambda connection: connection.execute(_FIND, {"hash": _hash(api_key)}).first())
+        known = {"hash": tokens.digest(api_key)}
+        row = await self._transactions.read(lambda connection: connection.execute(_FIND, known).first())
         return _principal(row) if row else None
 
     async def issue(self, name: str, tenant_id: str | None, role: Role, person: str | None = None) -> tuple[Principal, str]:
-        body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-        api_key = f"{_PREFIX}{body}{_checksum(body)}"
+        api_key = tokens.new(tokens.KEY)
         principal = Principal(
             id=f"key-{secrets.token_hex(6)}",
             name=name,
@@ -46,7 +42,8 @@ class ApiKeys:
             tenant_id=tenant_id,
             role=role,
         )
-        row = principal.model_dump() | {"sha256": _hash(api_key), "created_at": now()}
+        fields = {"id", "name", "person", "tenant_id", "role"}
+        row = principal.model_dump(include=fields) | {"sha256": tokens.digest(api_key), "created_at": now()}
 
         def work(connection: Connection) -> None:
             connection.execute(insert(api_keys), row)
@@ -73,25 +70,3 @@ class ApiKeys:
 
 def _principal(row: Row[Any]) -> Principal:
     return Principal(id=row.id, name=row.name, person=row.person, tenant_id=row.tenant_id, role=Role(row.role))
-
-
-def _well_formed(api_key: str) -> bool:
-    body, check = api_key[len(_PREFIX) : -_CHECK], api_key[-_CHECK:]
-    return (
-        api_key.startswith(_PREFIX)
-        and len(body) == _RANDOM
-        and all(char in _ALPHABET for char in body)
-        and check == _checksum(body)
-    )
-
-
-def _checksum(body: str) -> str:
-    rest, digits = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECK):
-        rest, digit = divmod(rest, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
-
-
-def _hash(api_key: str) -> str:
-    return hashlib.sha256(api_key.encode()).hexdigest()

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from adapters.database import progress
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import mail_log, numbers, onboardings, tenants
+from adapters.database.tables import mail_log, memberships, numbers, onboardings, tenants, users
 from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import NotFound
@@ -14,11 +14,22 @@ from domain.mails import Mail, MailKind, MailOrder
 from domain.money import Money
 from domain.onboarding import Entry, State
 from domain.quotes import Quote
+from domain.users import email_key
 
 _o = onboardings.c
 _SENT = select(mail_log.c.key).where(mail_log.c.key == bindparam("of"))
 _ABOUT = select(onboardings, tenants.c.settings).join(tenants, tenants.c.id == _o.tenant_id).where(_o.id == bindparam("of"))
 _NUMBERS = select(numbers.c.e164).where(numbers.c.onboarding_id == bindparam("of")).order_by(numbers.c.service, numbers.c.e164)
+_ADMINISTRATOR = (
+    select(users)
+    .join(memberships, memberships.c.member_id == users.c.id)
+    .where(
+        memberships.c.account_id == bindparam("account"),
+        users.c.email_key == bindparam("email"),
+        users.c.password_hash.is_(None),
+        users.c.invited_until > bindparam("moment"),
+    )
+)
 _LOG = PerDialect(mail_log, lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(mail_log.c.key))
 _STATE = select(_o.state).where(_o.id == bindparam("of")).with_for_update(key_share=True)
 _FOR_OPERATORS = {MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED}
@@ -59,7 +70,17 @@ def _address(connection: Connection, order: MailOrder) -> Mail | None:
     else:
         recipients = (row.order.customer.contact.email,)
     held = connection.execute(_NUMBERS, {"of": order.onboarding_id}).scalars().all()
-    return Mail(key=order.key, kind=order.kind, recipients=recipients, facts=_facts(order, row, tenant, list(held)))
+    facts = _facts(order, row, tenant, list(held))
+    if order.kind is MailKind.WELCOME:
+        facts |= _invitation(connection, row)
+    return Mail(key=order.key, kind=order.kind, recipients=recipients, facts=facts)
+
+
+def _invitation(connection: Connection, row: Any) -> dict[str, object]:
+    """The link that the contact, as the new account's administrator, sets a password with; nothing for one who has one."""
+    terms = {"account": row.account_id, "email": email_key(row.order.customer.contact.email), "moment": now()}
+    user = connection.execute(_ADMINISTRATOR, terms).first()
+    return {"user_id": user.id, "invitation": user.invitation, "invited_until": user.invited_until.isoformat()} if user else {}
 
 
 def _facts(order: MailOrder, row: Any, tenant: Tenant, held: list[str]) -> dict[str, object]:
@@ -79,6 +100,7 @@ def _facts(order: MailOrder, row: Any, tenant: Tenant, held: list[str]) -> dict[
         "needs_attention": row.needs_attention,
         "approval_reasons": list(row.approval_reasons),
         "administration": row.order.administration.value,
+        "account_kind": row.order.account_kind,
         **_prices(row.quote),
     }
 

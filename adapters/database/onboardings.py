@@ -1,7 +1,7 @@
 """Our own records: accounts, the state of every onboarding, and the moment a customer goes live.
 
 Rows are locked in one order everywhere, so that no two transactions wait for each other: keys, holds, numbers, onboardings,
-accounts (the child before its parent).
+accounts (the child before its parent), users, memberships.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import calling, ledger, numbers, progress, step_keys
+from adapters.database import calling, handover, ledger, numbers, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -29,11 +29,7 @@ _a, _o = accounts.c, onboardings.c
 
 _OPEN_ACCOUNT = PerDialect(
     accounts,
-    lambda insert: (
-        insert.values(kind="customer", status="pending", balance_minor=0, held_minor=0)
-        .on_conflict_do_nothing()
-        .returning(_a.id)
-    ),
+    lambda insert: insert.values(status="pending", balance_minor=0, held_minor=0).on_conflict_do_nothing().returning(_a.id),
 )
 _HAS_NUMBER = select(_a.id).where(_a.number == bindparam("number"))
 _OPEN_ONBOARDING = PerDialect(
@@ -104,6 +100,7 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
         row = {
             "id": opening.account_id,
             "parent_id": onboarding.tenant_id,
+            "kind": order.account_kind,
             "name": order.customer.name,
             "name_key": name_key(order.customer.name),
             "currency": onboarding.quote.currency,
@@ -216,6 +213,7 @@ def _go_live(connection: Connection, order: GoLive) -> None:
         if order.calling is not None:
             calling.begin(connection, order.calling)
         ledger.post(connection, order, moment)
+        handover.hand_over(connection, order, moment)
 
 
 def _withdraw(connection: Connection, undo: Undo) -> None:
@@ -225,4 +223,5 @@ def _withdraw(connection: Connection, undo: Undo) -> None:
     numbers.unassign(connection, undo.onboarding_id)
     calling.end(connection, _account_of(undo))
     connection.execute(_DEACTIVATE, {"of": _account_of(undo)})
+    handover.take_back(connection, undo.onboarding_id, _account_of(undo))
     ledger.unpost(connection, undo.key, aside)

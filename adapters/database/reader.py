@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select, tuple_
 
-from adapters.database import page_tokens
+from adapters.database import page_tokens, tree
 from adapters.database.numbers import beyond
 from adapters.database.tables import accounts, ledger_entries, mail_log, numbers, onboardings, timeline
 from adapters.transactions import Transactions
@@ -17,7 +17,7 @@ from domain.numbers import NumberRecord, NumberState
 from domain.onboarding import State
 from domain.views import OnboardingView, Page, TimelineEvent
 
-_o, _n, _t, _e = onboardings.c, numbers.c, timeline.c, ledger_entries.c
+_a, _o, _n, _t, _e = accounts.c, onboardings.c, numbers.c, timeline.c, ledger_entries.c
 _LARGEST_PAGE = 500
 # Without an account where the name, or the account number, was another's.
 _ONBOARDINGS = select(onboardings, accounts.c.number).outerjoin(accounts, accounts.c.id == _o.account_id)
@@ -32,7 +32,11 @@ class Reader:
     async def get(self, onboarding_id: str, tenant_id: str | None = None) -> OnboardingView:
         query = _ONBOARDINGS.where(_o.id == onboarding_id)
         if tenant_id is not None:
-            query = query.where(_o.tenant_id == tenant_id)
+            # The white label that it belongs to, and all above it; or the customer's account itself.
+            above = tree.ancestors(
+                select(_a.id, _a.parent_id).join(onboardings, _o.tenant_id == _a.id).where(_o.id == onboarding_id)
+            )
+            query = query.where(or_(_o.account_id == tenant_id, select(above.c.id).where(above.c.id == tenant_id).exists()))
 
         def work(connection: Connection) -> Sequence[OnboardingView]:
             return _views(connection, connection.execute(query).all())
@@ -48,8 +52,6 @@ class Reader:
         filters = ("onboardings", tenant_id, state)
         size = _size(page_size)
         query = _ONBOARDINGS.order_by(_o.created_at.desc(), _o.id.desc()).limit(size + 1)
-        if tenant_id is not None:
-            query = query.where(_o.tenant_id == tenant_id)
         if state is not None:
             query = query.where(_o.state == state)
         if page_token is not None:
@@ -58,7 +60,7 @@ class Reader:
             query = query.where(position < tuple_(literal(_moment(created_at), _o.created_at.type), literal(last, _o.id.type)))
 
         def work(connection: Connection) -> tuple[Sequence[OnboardingView], str | None]:
-            rows = connection.execute(query).all()
+            rows = connection.execute(query.where(*_within(connection, tenant_id))).all()
             more = len(rows) > size
             shown = rows[:size]
             after = (shown[-1].created_at.isoformat(), shown[-1].id) if more else None
@@ -111,6 +113,16 @@ class Reader:
         )
         rows = await self._transactions.read(lambda connection: connection.execute(query).all())
         return [(MailKind(row.kind), row.sent_at) for row in rows]
+
+
+def _within(connection: Connection, scope: str | None) -> tuple[ColumnElement[bool], ...]:
+    """What confines a list to a scope's subtree. One white label alone is an equality, which its index is in the order of."""
+    if scope is None:
+        return ()
+    found = tree.white_labels(connection, scope)
+    if not found:
+        return (_o.account_id == scope,)
+    return (_o.tenant_id == found[0] if len(found) == 1 else _o.tenant_id.in_(found),)
 
 
 def _size(page_size: int) -> int:

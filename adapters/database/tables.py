@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from domain.access import Right
 from domain.calling import Calling
 from domain.catalogue import Tenant
 from domain.onboarding import Outcome
@@ -108,7 +109,7 @@ accounts = Table(
     "accounts",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("parent_id", Id, ForeignKey("accounts.id"), index=True),
+    Column("parent_id", Id, ForeignKey("accounts.id")),
     Column("kind", Word, nullable=False),
     Column("name", String(200), nullable=False),
     Column("name_key", String(400), nullable=False),
@@ -132,6 +133,9 @@ accounts = Table(
     # A name is free again once its account is closed (S2-12, C4).
     Index("uq_accounts_number", "number", unique=True),
     _partial("uq_accounts_open_name", "name_key", unique=True, where="kind = 'customer' AND status <> 'closed'"),
+    # What a page of children is read from; and what walks down the tree, past any number of customers.
+    Index(None, "parent_id", "kind", "id"),
+    _partial("ix_accounts_resellers", "parent_id", "id", where="kind = 'reseller'"),
 )
 
 tenants = Table(
@@ -148,7 +152,7 @@ onboardings = Table(
     Column("id", Id, primary_key=True),
     Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
     # No foreign key: an onboarding whose name was taken has no account.
-    Column("account_id", Id, nullable=False),
+    Column("account_id", Id, nullable=False, index=True),
     Column("version", BigInteger, nullable=False),
     Column("state", Word, nullable=False),
     Column("waits_for", String(64)),
@@ -288,4 +292,64 @@ calling = Table(
     Column("version", BigInteger, nullable=False),
     Column("switch_version", BigInteger, nullable=False),
     Column("calling", Json(Calling), nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("email_key", String(254), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("password_hash", String(255)),
+    # When the mailbox was proven by a link sent to it. A password that somebody else has set proves nothing.
+    Column("proven_at", UtcDateTime),
+    # The newest link; it works until then, and once.
+    Column("invitation", Integer, nullable=False),
+    Column("invited_until", UtcDateTime),
+    # The onboarding that made this user, so that going live can be withdrawn exactly.
+    Column("onboarding_id", Id),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("tenant_id", "email_key"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    # A user, or the API key that created the account: so no foreign key.
+    Column("member_id", Id, primary_key=True, index=True),
+    Column("role", Word, nullable=False),
+    Column("rights", Json(frozenset[Right]), nullable=False),
+    Column("granted_by", String(200), nullable=False),
+    Column("onboarding_id", Id),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # The session that it was switched from; its own id otherwise. They end together.
+    Column("root_id", Id, nullable=False, index=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("user_id", Id, ForeignKey("users.id"), index=True),
+    Column("key_id", Id, ForeignKey("api_keys.id")),
+    # Where it acts, and the membership that it may do so by; they differ after a switch.
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("member_of", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    CheckConstraint("(user_id IS NULL) <> (key_id IS NULL)", name="one_holder"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    # A digest: whose sign-in was tried is personal.
+    Column("counter", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("until", UtcDateTime, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )

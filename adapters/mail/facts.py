@@ -98,7 +98,7 @@ class QuoteLine(Value):
 class Facts(Value):
     """The facts of one letter. Whoever gathers them may leave out what the order does not have."""
 
-    onboarding_id: str
+    onboarding_id: str = ""
     tenant_name: str
     support_email: str
     customer_name: str
@@ -116,6 +116,10 @@ class Facts(Value):
     approval_reasons: tuple[str, ...] = ()
     administration: str = "customer"
     needs_attention: str | None = None
+    account_kind: str = "customer"
+    user_id: str | None = None
+    invitation: int = 0
+    invited_until: datetime | None = None
 
     @property
     def greeting(self) -> str:
@@ -125,6 +129,11 @@ class Facts(Value):
     def until(self) -> str | None:
         """When the waiting ends, written out."""
         return when(self.deadline) if self.deadline else None
+
+    @property
+    def invited(self) -> str | None:
+        """When the link to set a password with ends, written out."""
+        return when(self.invited_until) if self.invited_until else None
 
     @property
     def telephone_numbers(self) -> tuple[str, ...]:

@@ -61,8 +61,10 @@ class Renderer:
             ) from None
         token = self._secrets.activation_token(facts.onboarding_id, facts.generation)
         link = f"{self._base_url}/activate/{token}"
+        invitation = self._secrets.invitation_token(facts.user_id, facts.invitation) if facts.user_id else None
         variables = {
             "facts": facts,
+            "invitation_link": f"{self._base_url}/invitation/{invitation}" if invitation else None,
             "activation_link": link,
             "status_link": link,
             "console_link": f"{self._base_url}/v1/onboardings/{facts.onboarding_id}",

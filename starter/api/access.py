@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from domain.access import Principal, Right
+from domain.accounts import Account
 from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.views import OnboardingView
@@ -53,7 +54,7 @@ async def _authenticate(request: Request) -> Principal:
     if credentials is None:
         raise Problem(
             "unauthenticated",
-            "Send your API key as: Authorization: Bearer dt_...",
+            "Send your API key, or a session's token, as: Authorization: Bearer dt_...",
             headers={"WWW-Authenticate": 'Bearer realm="dialtone"'},
         )
     keys = cast("RememberedKeys", request.app.state.keys)
@@ -61,7 +62,7 @@ async def _authenticate(request: Request) -> Principal:
     if principal is None:
         raise Problem(
             "unauthenticated",
-            "This API key is not known, or it was revoked. Use another one.",
+            "This API key or session is not known, or it was revoked or has ended. Use another one.",
             headers={"WWW-Authenticate": 'Bearer realm="dialtone", error="invalid_token"'},
         )
     request.state.principal_id = principal.id
@@ -94,11 +95,12 @@ Caller = Annotated[Principal, Depends(_caller)]
 def need(principal: Principal, right: Right) -> None:
     """Raises the 403 ``Problem`` if the caller's role lacks the right."""
     if not principal.may(right):
-        raise Problem("not_allowed", f"A key with the role {principal.role} has no right to {right}. Use one with more rights.")
+        role, what = (word.replace("_", " ") for word in (principal.role.value, right.value))
+        raise Problem("not_allowed", f"The role {role} has no right to {what} here. Use a key or a session with more rights.")
 
 
 async def own_tenant(services: Services, principal: Principal, white_label: str | None) -> Tenant:
-    """The white label that a request is about: the caller's own, or the one that a key of the platform names.
+    """The white label that a request is about: the caller's own, or one below it that is named (C12).
 
     Raises ``NotFound`` for another's, and a ``Problem`` if the platform's key names none.
     """
@@ -106,8 +108,14 @@ async def own_tenant(services: Services, principal: Principal, white_label: str 
         if white_label is None:
             raise Problem("invalid_request", "A key of the platform works for many white labels: name one as white_label.")
         return await services.catalogue.tenant(white_label)
-    tenant = await services.catalogue.tenant(principal.tenant_id)
-    if white_label not in {None, tenant.id, tenant.slug}:
+    if white_label is None:
+        return await services.catalogue.tenant(principal.tenant_id)
+    try:
+        tenant = await services.catalogue.tenant(white_label)
+    except NotFound:
+        tenant = None
+    # Asked for one that does not exist too: neither the answer nor its time tells the two apart.
+    if not await services.accounts.covers(principal.tenant_id, tenant.id if tenant else white_label) or tenant is None:
         raise NotFound("There is no such white label.")
     return tenant
 
@@ -129,6 +137,24 @@ async def _own_onboarding(onboarding_id: OnboardingId, principal: Caller, servic
 Own = Annotated[OnboardingView, Depends(_own_onboarding)]
 """The onboarding that the address names, if the caller's white label has it: looked up before rights are, so that nobody
 learns from a 403 that an id exists."""
+
+
+AccountId = Annotated[
+    str,
+    Path(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="The account's id, as an onboarding has it; `platform` is the root",
+        examples=["9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22"],
+    ),
+]
+
+
+async def _own_account(account_id: AccountId, principal: Caller, services: Work) -> Account:
+    return await services.accounts.get(account_id, principal.scope)
+
+
+OwnAccount = Annotated[Account, Depends(_own_account)]
+"""The account that the address names, if it is in the caller's subtree: looked up before rights are, as ``Own`` is."""
 
 
 def _idempotency_header(description: str) -> Any:

@@ -36,7 +36,7 @@ async def _decide(
     body: Reason | RejectBody | None,
     key: str | None,
 ) -> OnboardingStatus:
-    decision = Decision(actor=principal.id, person=principal.person, reason=body.reason if body else None)
+    decision = Decision(actor=principal.actor, person=principal.person, reason=body.reason if body else None)
     return await services.onboardings.steer(view.id, update, decision, _update_id(principal, update, key))
 
 
@@ -78,7 +78,7 @@ async def resend_activation(
 async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey, body: CorrectBody) -> OnboardingStatus:
     """Corrects what an onboarding is held for; the step that failed is tried again."""
     need(principal, Right.OPERATE)
-    correction = Correction(actor=principal.id, reason=body.reason, email=body.email)
+    correction = Correction(actor=principal.actor, reason=body.reason, email=body.email)
     return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", key))
 
 
@@ -91,10 +91,10 @@ async def take_over(principal: Caller, view: Own, services: Work, key: DecisionK
         version=tenant.terms.version,
         sha256=tenant.terms.sha256,
         capacity="on_behalf",
-        accepted_by=principal.id,
+        accepted_by=principal.actor,
         accepted_at=datetime.now(UTC),
     )
-    decision = TakeOver(actor=principal.id, person=principal.person, consent=body.consent, terms=terms)
+    decision = TakeOver(actor=principal.actor, person=principal.person, consent=body.consent, terms=terms)
     return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", key))
 
 
@@ -118,7 +118,7 @@ async def resolve_undo(
 ) -> OnboardingStatus:
     """For an effect that could not be undone: it was dealt with by hand, or shall be tried again now."""
     need(principal, Right.OPERATE)
-    resolution = UndoResolution(actor=principal.id, undo=body.undo, resolved=body.resolved, reason=body.reason)
+    resolution = UndoResolution(actor=principal.actor, undo=body.undo, resolved=body.resolved, reason=body.reason)
     return await services.onboardings.steer(view.id, "resolve_undo", resolution, _update_id(principal, "resolve_undo", key))
 
 

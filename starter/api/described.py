@@ -27,7 +27,7 @@ _TITLES = {
     409: "The answer is no; `code` says why",
     413: "The body is too large",
     422: "The request is not valid; `errors` says where",
-    429: "Too many of these at once; `Retry-After` says when to ask again",
+    429: "Too many of these; `Retry-After` says when to ask again",
     500: "Something went wrong on our side",
     503: "Not available right now; `Retry-After` says when to ask again",
 }

@@ -58,7 +58,7 @@ async def create_onboarding(
     response.headers["Location"] = f"/v1/onboardings/{started.id}"
     if started.replayed:
         response.headers["Idempotent-Replayed"] = "true"
-    return Accepted.of(started.id, State.OPENING)
+    return Accepted.of(started.id, State.OPENING, order.administration)
 
 
 @router.get("", summary="List onboardings, newest first", responses=declared(400, 403, 404))
@@ -70,10 +70,10 @@ async def list_onboardings(
     page_token: Annotated[str | None, Query(max_length=500)] = None,
     white_label: Annotated[WhiteLabel | None, Query()] = None,
 ) -> OnboardingPage:
-    """A key of the platform sees all white labels unless it names one."""
+    """Those of your account and of all accounts below it, unless you name one white label."""
     need(principal, Right.READ)
     tenant_id = principal.tenant_id
-    if tenant_id is not None or white_label is not None:
+    if white_label is not None:
         tenant_id = (await own_tenant(services, principal, white_label)).id
     try:
         page = await services.reader.list(tenant_id, state, min(page_size, MOST_PER_PAGE), page_token)

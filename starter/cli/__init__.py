@@ -7,11 +7,12 @@ import typer
 from pydantic import ValidationError
 
 from domain.errors import DialtoneError
-from starter.cli import calling, checks, keys, numbers, onboardings, output, running, white_labels
+from starter.cli import accounts, calling, checks, keys, numbers, onboardings, output, running, users, white_labels
 from starter.cli.api import CommandFailed
 from starter.local.processes import StackError
 
 _HERE, _STEER, _DATA = "On this machine", "Onboardings", "Installation"
+_PEOPLE = "Accounts and people"
 
 app = typer.Typer(
     name="dialtone",
@@ -46,6 +47,8 @@ app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 
 app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
+app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
+app.add_typer(users.app, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
 app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)

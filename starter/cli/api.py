@@ -35,6 +35,11 @@ def onboarding_path(onboarding_id: str, verb: str | None = None) -> str:
     return f"/v1/onboardings/{quote(onboarding_id, safe='')}" + (f"/{verb}" if verb else "")
 
 
+def account_path(account_id: str, *parts: str) -> str:
+    """The address of one account, or of something in it."""
+    return "/".join(["/v1/accounts", *(quote(part, safe="") for part in (account_id, *parts))])
+
+
 def state_directory() -> Path:
     """Where the local stack of this directory keeps its state."""
     return Path(os.environ.get("DIALTONE_STATE_DIR", ".dialtone"))
@@ -78,6 +83,24 @@ class Api:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         params = {name: value for name, value in query.items() if value is not None}
         return self._read(self._ask("GET", path, params=params))
+
+    def pages(self, path: str, limit: int, **query: Any) -> tuple[list[dict[str, Any]], bool]:
+        """The first ``limit`` entries of a list, and whether there are more."""
+        found: list[dict[str, Any]] = []
+        more = None
+        while len(found) < limit:
+            page = self.get(path, **query, page_size=min(limit - len(found), 100), page_token=more)
+            found += page["items"]
+            more = page.get("next_page_token")
+            if not more:
+                break
+        return found, bool(more)
+
+    def delete(self, path: str) -> None:
+        """End something. Raises ``CommandFailed`` if it is not there, or may not be ended."""
+        response = self._ask("DELETE", path)
+        if response.status_code != httpx.codes.NO_CONTENT:
+            self._read(response)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A decision, with a key of its own: one whose answer was lost is repeated, and answered as the first was."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.access import Role
+from domain.access import KEY_ROLES, Role
 from domain.customer import name_key
 from starter.cli import output
 from starter.cli.api import CommandFailed
@@ -44,6 +44,8 @@ def issue(
     """
     if platform == bool(white_label):
         raise CommandFailed("Say whose key it is: --white-label SLUG, or --platform for one that works for every white label.")
+    if role not in KEY_ROLES:
+        raise CommandFailed(f"A key has one of these roles: {', '.join(KEY_ROLES)}. The others are for users.")
     whose = name if person is None else person
     if not all(0 < len(text) <= 200 for text in (name.strip(), name_key(whose))):
         raise CommandFailed("A key needs a name, and a person, of 1 to 200 characters, so that people know whose it is.")

@@ -59,9 +59,12 @@ def test_no_grade_of_number_pays_the_customer() -> None:
 @pytest.mark.parametrize(
     ("role", "rights"),
     [
-        (Role.ADMIN, {Right.READ, Right.ONBOARD, Right.APPROVE, Right.OPERATE}),
+        (Role.ADMIN, {Right.READ, Right.ONBOARD, Right.APPROVE, Right.OPERATE, Right.MANAGE_USERS}),
+        (Role.SUB_ADMIN, set()),
         (Role.APPROVER, {Right.READ, Right.APPROVE}),
         (Role.AUDITOR, {Right.READ}),
+        (Role.ACCOUNT_ADMINISTRATOR, {Right.READ, Right.OPERATE, Right.MANAGE_USERS}),
+        (Role.STANDARD_USER, {Right.READ}),
     ],
 )
 def test_a_role_may_do_what_it_is_for_and_nothing_else(role: Role, rights: set[Right]) -> None:

@@ -20,10 +20,12 @@ from domain.views import OnboardingView
 from starter.calling import Callings
 from starter.local.temporal_server import RunningTemporal
 from starter.onboardings import Onboardings
+from starter.people import People
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
 from tests.starter.memory import (
+    Accounts,
     CallingOffice,
     CardPage,
     Catalogue,
@@ -32,6 +34,7 @@ from tests.starter.memory import (
     Office,
     RateGroups,
     Reader,
+    Users,
     Webhooks,
     view_of,
 )
@@ -104,11 +107,14 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         "other": identities.add(OTHER.id, Role.ADMIN),
         "platform": identities.add(None, Role.ADMIN),
     }
+    accounts, users = Accounts(catalogue), Users()
     services = Services(
         onboardings=cast("Onboardings", onboardings),
         reader=reader,
         catalogue=catalogue,
         identities=identities,
+        accounts=accounts,
+        people=People(users, users, users, users, catalogue, accounts, least_password=12, support_email="help@onboarding.test"),
         inventory=inventory,
         callings=cast("Callings", CallingOffice(reader)),
         rate_groups=RateGroups(catalogue),

@@ -5,18 +5,20 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain import keys
-from domain.access import Principal, Role
+from domain.access import Principal, Right, Role
+from domain.accounts import PLATFORM, Account, AccountKind
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
-from domain.mails import MailKind
+from domain.mails import Mail, MailKind
 from domain.numbers import Grade, NumberRecord, NumberState, grade_of
 from domain.onboarding import Activation, CardPresented, OnboardingInput, OnboardingStatus, Outcome, State
 from domain.payments import CardVisit, MeansKind, PaymentMeans
+from domain.users import Grant, Invitation, Member, Membership, MemberState, NewUser, Session, SignIn
 from domain.views import OnboardingView, Page, TimelineEvent
 
 
@@ -303,3 +305,114 @@ class Office:
     def _there(self) -> None:
         if self.absent:
             raise Unavailable("Nobody answered in time.", code="worker_unavailable", retry_after=5)
+
+
+@dataclass
+class Accounts:
+    """The white labels, each alone, with nothing below; and the platform above them."""
+
+    catalogue: Catalogue
+
+    async def covers(self, scope: str, account_id: str) -> bool:
+        return scope in {PLATFORM, account_id}
+
+    async def get(self, account_id: str, scope: str) -> Account:
+        tenant = next((tenant for tenant in self.catalogue.tenants if tenant.id == account_id), None)
+        if tenant is None or not await self.covers(scope, account_id):
+            raise NotFound("There is no such account, or it is not yours to see.")
+        now = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+        return Account(
+            id=tenant.id,
+            parent_id=PLATFORM,
+            kind=AccountKind.RESELLER,
+            name=tenant.name,
+            status="active",
+            currency=tenant.currency,
+            opened_at=now,
+            activated_at=now,
+        )
+
+    async def children(
+        self, account_id: str, scope: str, kind: AccountKind | None, page_size: int, page_token: str | None
+    ) -> Page[Account]:
+        await self.get(account_id, scope)
+        return _page([], page_size, page_token, [account_id, kind])
+
+
+@dataclass
+class Users:
+    """Users of one account, by address; and every other port that people need, of which nothing is kept."""
+
+    known: dict[str, Member] = field(default_factory=dict)
+
+    async def create(self, new: NewUser) -> Member:
+        if new.email in self.known:
+            raise Refused("There is such a user.", code="email_in_use")
+        member = Member(
+            id=f"user-{len(self.known)}",
+            name=new.name,
+            email=new.email,
+            role=new.grant.role,
+            rights=new.grant.rights,
+            state=MemberState.ACTIVE if new.password_hash else MemberState.INVITED,
+            since=datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
+        )
+        self.known[new.email] = member
+        return member
+
+    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
+        if email not in self.known:
+            raise Refused("There is no such user.", code="no_such_user")
+        return self.known[email]
+
+    async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
+        member = self.known.get(new.email) or await self.create(new)
+        until = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+        invitation = Invitation(
+            user_id=member.id, generation=1, until=until, email=new.email, name=new.name, tenant_id=new.tenant_id
+        )
+        return member, invitation
+
+    async def members(self, account_id: str) -> Sequence[Member]:
+        return tuple(self.known.values())
+
+    async def remove(self, account_id: str, member_id: str, allowed: frozenset[Right]) -> None:
+        raise NotFound("This account has no such member.")
+
+    async def invitation(self, user_id: str, generation: int) -> Invitation | None:
+        return None
+
+    async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
+        return False
+
+    async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
+        return SignIn(user_id="user-0", password_hash="hash")
+
+    async def memberships(self, user_id: str) -> Sequence[Membership]:
+        return (Membership(account_id=PLATFORM, account_name="Platform", role=Role.AUDITOR, rights=frozenset()),)
+
+    async def attempt(self, counters: dict[str, int]) -> timedelta | None:
+        return None
+
+    async def forget_attempts(self, counter: str) -> None:
+        return None
+
+    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
+        return Session(id="session-0", account_id=account_id, expires_at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC)), "ds_0"
+
+    async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
+        if principal.tenant_id not in {None, account_id}:
+            raise NotFound("There is no such account, or it is not yours to see.")
+        return Session(id="session-1", account_id=account_id, expires_at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC)), "ds_1"
+
+    async def end(self, session_id: str) -> None:
+        return None
+
+    async def hash(self, password: str) -> str:
+        return f"hash of {len(password)}"
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        return True
+
+    async def send(self, mail: Mail) -> None:
+        return None

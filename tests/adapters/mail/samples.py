@@ -12,7 +12,8 @@ ONBOARDING = "5b0e2b0c-5c3f-5d1e-9a53-0c8f4b2d7f11"
 BASE_URL = "https://join.brindley.example"
 SECRETS = Secrets(SecretStr("a-root-secret-for-tests-of-32-characters"))
 OPERATOR_KINDS = {MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED}
-CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS
+CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS - {MailKind.INVITATION}
+INVITED: dict[str, Any] = {"user_id": "user-0123456789abcdef", "invitation": 3}
 
 FULL: dict[str, Any] = {
     "onboarding_id": ONBOARDING,
@@ -57,7 +58,8 @@ MINIMAL: dict[str, Any] = {
 
 
 def mail(kind: MailKind = MailKind.ACTIVATION, *, to: str = "ann@example.com", key: str = "", **facts: Any) -> Mail:
-    return Mail(key=key or f"{ONBOARDING}:mail:{kind}:1", kind=kind, recipients=(to,), facts={**FULL, **facts})
+    invited = INVITED if kind is MailKind.INVITATION else {}
+    return Mail(key=key or f"{ONBOARDING}:mail:{kind}:1", kind=kind, recipients=(to,), facts={**FULL, **invited, **facts})
 
 
 def letter(kind: MailKind, **facts: Any) -> Letter:

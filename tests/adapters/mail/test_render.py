@@ -74,7 +74,7 @@ def test_a_letter_loads_nothing_from_anywhere_and_tracks_nobody(kind: MailKind):
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_deadline_is_written_for_people_and_left_out_where_there_is_none(kind: MailKind):
     with_one, without = letter(kind), letter(kind, deadline=None)
-    if kind not in {MailKind.WELCOME, MailKind.CLOSED, MailKind.TAKEN_OVER}:
+    if kind not in {MailKind.WELCOME, MailKind.CLOSED, MailKind.TAKEN_OVER, MailKind.INVITATION}:
         assert "6 December 2026, 14:00 UTC" in with_one.text
         assert "6 December 2026, 14:00 UTC" in with_one.html
     assert "UTC" not in without.text
@@ -190,3 +190,32 @@ def test_facts_that_no_letter_can_be_made_of_are_refused_without_repeating_them(
 def test_everything_but_the_parties_may_be_left_out():
     facts = Facts(onboarding_id="x", tenant_name="T", support_email="s@t.example", customer_name="C")
     assert facts.greeting == "C"
+
+
+def test_an_invitation_has_one_link_which_is_no_activation_link():
+    written = letter(MailKind.INVITATION, onboarding_id="", invited_until="2026-11-25T14:00:00Z")
+    (link,) = set(re.findall(rf"{BASE_URL}/\S+?(?=[\s<\"])", written.text + written.html))
+    token = link.removeprefix(f"{BASE_URL}/invitation/")
+    read = SECRETS.read_invitation_token(token)
+    assert read is not None
+    assert (read.user_id, read.generation) == ("user-0123456789abcdef", 3)
+    assert SECRETS.read_activation_token(token) is None
+    for part in (written.text, written.html):
+        assert "until" in part
+        assert "25 November 2026, 14:00 UTC" in part
+        assert "Reference" not in part
+
+
+def test_the_welcome_letter_invites_an_administrator_without_a_password_and_nobody_else():
+    assert "/invitation/" not in letter(MailKind.WELCOME).text
+    invited = letter(MailKind.WELCOME, user_id="user-1", invitation=1, invited_until="2026-11-25T14:00:00Z")
+    for part in (invited.text, invited.html):
+        assert f"{BASE_URL}/invitation/{SECRETS.invitation_token('user-1', 1)}" in part
+        assert "25 November 2026, 14:00 UTC" in part
+
+
+def test_a_reseller_is_not_told_of_telephones():
+    written = letter(MailKind.WELCOME, account_kind="reseller", numbers=[])
+    for part in (written.text, written.html):
+        assert "customers can be created under it" in part
+        assert "devices" not in part

@@ -1,0 +1,83 @@
+"""Handing a new account over to those who administer it, within the transaction in which it goes live; and taking it back.
+
+The operator who administers an account administers it as whoever ordered it, or took it over (S1-28); a customer who administers does so as the
+contact of the order (S1-14). A reseller's account becomes a white label, under which customers can be created (S4-02).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from adapters.database import progress
+from adapters.database.tables import memberships, onboardings, sessions, tenants, users
+from adapters.database.users import add_user, find_user, join, new_link
+from domain.access import Role, member_of
+from domain.catalogue import Tenant, resold
+from domain.onboarding import Entry, State
+from domain.orders import Administration, Order
+from domain.steps import GoLive
+from domain.users import Grant
+
+_o, _m = onboardings.c, memberships.c
+_ORDERED = select(_o.id, _o.tenant_id, _o.order, _o.requested_by).where(_o.id == bindparam("of"))
+_SETTINGS = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
+
+
+def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
+    """Make the account's administrator, and a reseller's white label; the timeline tells who it is."""
+    row = connection.execute(_ORDERED, {"of": step.payment.onboarding_id}).one()
+    order: Order = row.order
+    reseller = order.account_kind == "reseller"
+    if reseller:
+        _open_white_label(connection, step.account_id, row.tenant_id, order)
+    role = Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR
+    if order.administration is Administration.OPERATOR:
+        member = member_of(_operator(step, row.requested_by))
+    else:
+        # A reseller's people are users of its own white label.
+        member = _user_of_contact(connection, step.account_id if reseller else row.tenant_id, order, row.id, moment)
+    join(connection, step.account_id, member, Grant(role=role), row.requested_by, moment, row.id)
+    detail = {"administrator": member, "role": role.value, "account": step.account_id}
+    entry = Entry(key=f"{step.key}:administrator", at=moment, event="administrator_added", detail=detail)
+    progress.append(connection, row.id, State.ACTIVE, (entry,))
+
+
+def _operator(step: GoLive, requested_by: str) -> str:
+    """Who accepted the terms on the customer's behalf: whoever ordered it, or whoever took it over from the customer."""
+    terms = step.terms
+    return terms.accepted_by if terms is not None and terms.capacity == "on_behalf" else requested_by
+
+
+def _open_white_label(connection: Connection, account_id: str, parent_id: str, order: Order) -> None:
+    parent: Tenant = connection.execute(_SETTINGS, {"of": parent_id}).scalar_one()
+    settings = resold(parent, account_id, order.customer.name, order.customer.contact.email)
+    connection.execute(insert(tenants), {"id": account_id, "slug": settings.slug, "settings": settings})
+
+
+def _user_of_contact(connection: Connection, tenant_id: str, order: Order, onboarding_id: str, moment: datetime) -> str:
+    """The contact as a user. One who has proven the mailbox is the same person; one who has not is made to, because whoever
+    gave that user a password may be somebody else: only the mailbox that has just activated the account may have it."""
+    contact = order.customer.contact
+    user_id = add_user(connection, tenant_id, contact.email, contact.full_name, moment, onboarding_id=onboarding_id)
+    if user_id is None:
+        known = find_user(connection, tenant_id, contact.email)
+        assert known is not None  # its address was in the way
+        if known.proven_at is not None:
+            return str(known.id)
+        user_id = str(known.id)
+        connection.execute(update(users).where(users.c.id == user_id).values(password_hash=None))
+        connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    new_link(connection, user_id, moment)
+    return user_id
+
+
+def take_back(connection: Connection, onboarding_id: str, account_id: str) -> None:
+    """Undo ``hand_over``: its roles, the user that it made, the white label."""
+    connection.execute(delete(memberships).where(_m.onboarding_id == onboarding_id))
+    made = select(users.c.id).where(
+        users.c.onboarding_id == onboarding_id, ~select(_m.member_id).where(_m.member_id == users.c.id).exists()
+    )
+    ids = list(connection.execute(made).scalars())
+    connection.execute(delete(sessions).where(sessions.c.user_id.in_(ids)))
+    connection.execute(delete(users).where(users.c.id.in_(ids)))
+    connection.execute(delete(tenants).where(tenants.c.id == account_id))

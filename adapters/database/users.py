@@ -1,0 +1,296 @@
+"""Users and their memberships. Every answer that must have one winner is one conditional statement."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, select, update
+
+from adapters.database.statements import PerDialect, now
+from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
+from adapters.transactions import Transactions
+from domain.access import Right, Role
+from domain.errors import NotFound, Refused
+from domain.users import (
+    INVITATION_LASTS,
+    Grant,
+    Invitation,
+    Member,
+    Membership,
+    MemberState,
+    NewUser,
+    SignIn,
+    email_key,
+)
+
+_ATTEMPTS_FOR = timedelta(minutes=15)
+_u, _m, _s, _t = users.c, memberships.c, sessions.c, attempts.c
+
+_ADD_USER = PerDialect(
+    users, lambda insert: insert.on_conflict_do_nothing(index_elements=["tenant_id", "email_key"]).returning(_u.id)
+)
+_ADD_MEMBER = PerDialect(
+    memberships,
+    lambda insert: insert.on_conflict_do_nothing(index_elements=["account_id", "member_id"]).returning(_m.member_id),
+)
+_COUNT = PerDialect(
+    attempts,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[_t.counter],
+        set_={
+            "count": case((_t.until <= bindparam("moment", type_=_t.until.type), 1), else_=_t["count"] + 1),
+            "until": case((_t.until <= bindparam("moment", type_=_t.until.type), insert.excluded.until), else_=_t.until),
+        },
+    ).returning(_t["count"], _t.until),
+)
+_FIND = (
+    select(users).where(_u.tenant_id == bindparam("tenant"), _u.email_key == bindparam("email")).with_for_update(key_share=True)
+)
+_NEW_LINK = (
+    update(users)
+    .where(_u.id == bindparam("of"))
+    .values(invitation=_u.invitation + 1, invited_until=bindparam("until"))
+    .returning(_u.invitation)
+)
+_LINK = select(users).where(
+    _u.id == bindparam("of"), _u.invitation == bindparam("generation"), _u.invited_until > bindparam("moment")
+)
+# As it is written: the name and the state of a key are its own.
+_MEMBERS = (
+    select(
+        memberships,
+        func.coalesce(_u.name, api_keys.c.name, _m.member_id).label("name"),
+        _u.email,
+        and_(_u.id.is_not(None), _u.password_hash.is_(None)).label("invited"),
+    )
+    .join(users, _u.id == _m.member_id, isouter=True)
+    .join(api_keys, api_keys.c.id == _m.member_id, isouter=True)
+    .order_by(_m.created_at, _m.member_id)
+)
+_WIDTH = case((accounts.c.kind == "platform", 0), (accounts.c.kind == "reseller", 1), else_=2)
+MEMBERSHIPS = (
+    select(memberships, accounts.c.name.label("account_name"))
+    .join(accounts, accounts.c.id == _m.account_id)
+    .where(_m.member_id == bindparam("of"), accounts.c.status != "closed")
+    .order_by(_WIDTH, accounts.c.opened_at, accounts.c.id)
+)
+
+
+class UserRecords:
+    """``domain.users.Users``."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def create(self, new: NewUser) -> Member:
+        def work(connection: Connection) -> Member:
+            moment = now()
+            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment, new.password_hash)
+            if user_id is None:
+                raise _in_use()
+            return _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
+
+        return await self._transactions.write(work)
+
+    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
+        def work(connection: Connection) -> Member:
+            row = find_user(connection, tenant_id, email)
+            if row is None:
+                raise Refused(
+                    "This white label has no user with this e-mail address. Create or invite one.", code="no_such_user"
+                )
+            return _join(connection, account_id, row.id, grant, actor, now())
+
+        return await self._transactions.write(work)
+
+    async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
+        def work(connection: Connection) -> tuple[Member, Invitation]:
+            moment = now()
+            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment)
+            if user_id is not None:
+                member = _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
+            else:
+                row = find_user(connection, new.tenant_id, new.email)
+                known = row and _member(connection, new.account_id, row.id)
+                if not row or not known:
+                    raise _in_use()
+                user_id, member = row.id, known
+            generation = new_link(connection, user_id, moment)
+            user = connection.execute(select(users).where(_u.id == user_id)).one()
+            return member, _invitation(user, generation)
+
+        return await self._transactions.write(work)
+
+    async def members(self, account_id: str) -> Sequence[Member]:
+        query = _MEMBERS.where(_m.account_id == account_id)
+        rows = await self._transactions.read(lambda connection: connection.execute(query).all())
+        return [_member_of(row) for row in rows]
+
+    async def remove(self, account_id: str, member_id: str, allowed: frozenset[Right]) -> None:
+        def work(connection: Connection) -> None:
+            known = _member(connection, account_id, member_id)
+            if known is None:
+                raise NotFound("This account has no such member.")
+            if not Grant(role=known.role, rights=known.rights).allowed <= allowed:
+                raise Refused("This member may do more here than you. Ask somebody who may as much.", code="more_rights")
+            connection.execute(delete(memberships).where(_m.account_id == account_id, _m.member_id == member_id))
+            connection.execute(delete(sessions).where(_s.user_id == member_id, _s.member_of == account_id))
+
+        await self._transactions.write(work)
+
+    async def invitation(self, user_id: str, generation: int) -> Invitation | None:
+        terms = {"of": user_id, "generation": generation, "moment": now()}
+        row = await self._transactions.read(lambda connection: connection.execute(_LINK, terms).first())
+        return _invitation(row, generation) if row else None
+
+    async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
+        def work(connection: Connection) -> bool:
+            moment = now()
+            good = and_(_u.id == user_id, _u.invitation == generation, _u.invited_until > moment)
+            values = {"password_hash": password_hash, "proven_at": moment, "invited_until": None}
+            if not connection.execute(update(users).where(good).values(values)).rowcount:
+                return False
+            connection.execute(delete(sessions).where(_s.user_id == user_id))
+            return True
+
+        return await self._transactions.write(work)
+
+    async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
+        query = select(_u.id, _u.password_hash).where(_u.email_key == email_key(email)).limit(2)
+        if tenant_id is not None:
+            query = query.where(_u.tenant_id == tenant_id)
+        rows = await self._transactions.read(lambda connection: connection.execute(query).all())
+        return SignIn(user_id=rows[0].id, password_hash=rows[0].password_hash) if len(rows) == 1 else None
+
+    async def memberships(self, user_id: str) -> Sequence[Membership]:
+        rows = await self._transactions.read(lambda connection: connection.execute(MEMBERSHIPS, {"of": user_id}).all())
+        return [
+            Membership(account_id=row.account_id, account_name=row.account_name, role=Role(row.role), rights=row.rights)
+            for row in rows
+        ]
+
+    async def attempt(self, counters: dict[str, int]) -> timedelta | None:
+        def work(connection: Connection) -> timedelta | None:
+            moment, wait = now(), timedelta(0)
+            connection.execute(delete(attempts).where(_t.until <= moment))
+            # In one order, so that two sign-ins never wait for each other.
+            for name, most in sorted((_digest(name), most) for name, most in counters.items()):
+                row = {"counter": name, "count": 1, "until": moment + _ATTEMPTS_FOR}
+                counted = connection.execute(_COUNT.on(connection), row | {"moment": moment}).one()
+                count, until = counted
+                if count > most:
+                    wait = max(wait, until - moment)
+            return wait or None
+
+        return await self._transactions.write(work)
+
+    async def forget_attempts(self, counter: str) -> None:
+        def work(connection: Connection) -> None:
+            connection.execute(delete(attempts).where(_t.counter == _digest(counter)))
+
+        await self._transactions.write(work)
+
+
+def add_user(
+    connection: Connection,
+    tenant_id: str,
+    email: str,
+    name: str,
+    moment: datetime,
+    password_hash: str | None = None,
+    onboarding_id: str | None = None,
+) -> str | None:
+    """Add a user; its id, or ``None`` if the tenant has one with this address."""
+    row = {
+        "id": f"user-{secrets.token_hex(8)}",
+        "tenant_id": tenant_id,
+        "email": email,
+        "email_key": email_key(email),
+        "name": name,
+        "password_hash": password_hash,
+        "invitation": 0,
+        "onboarding_id": onboarding_id,
+        "created_at": moment,
+    }
+    return connection.execute(_ADD_USER.on(connection), row).scalar_one_or_none()
+
+
+def find_user(connection: Connection, tenant_id: str, email: str) -> Row[Any] | None:
+    """The tenant's user of this address, locked."""
+    return connection.execute(_FIND, {"tenant": tenant_id, "email": email_key(email)}).first()
+
+
+def new_link(connection: Connection, user_id: str, moment: datetime) -> int:
+    """Make the links sent before stop working. Returns the generation of the one that works now."""
+    return int(connection.execute(_NEW_LINK, {"of": user_id, "until": moment + INVITATION_LASTS}).scalar_one())
+
+
+def join(
+    connection: Connection,
+    account_id: str,
+    member_id: str,
+    grant: Grant,
+    granted_by: str,
+    moment: datetime,
+    onboarding_id: str | None = None,
+) -> bool:
+    """Give somebody a role in an account. False if they have one there already, which stays."""
+    row = {
+        "account_id": account_id,
+        "member_id": member_id,
+        "role": grant.role,
+        "rights": grant.rights,
+        "granted_by": granted_by,
+        "onboarding_id": onboarding_id,
+        "created_at": moment,
+    }
+    return connection.execute(_ADD_MEMBER.on(connection), row).first() is not None
+
+
+def _join(connection: Connection, account_id: str, user_id: str, grant: Grant, actor: str, moment: datetime) -> Member:
+    if not join(connection, account_id, user_id, grant, actor, moment):
+        raise Refused("This user has a role in this account already. Remove it first to give another.", code="already_member")
+    member = _member(connection, account_id, user_id)
+    assert member is not None  # it was inserted a moment ago, in this transaction
+    return member
+
+
+def _member(connection: Connection, account_id: str, member_id: str) -> Member | None:
+    query: Select[Any] = _MEMBERS.where(_m.account_id == account_id, _m.member_id == member_id)
+    row = connection.execute(query).first()
+    return _member_of(row) if row else None
+
+
+def _member_of(row: Row[Any]) -> Member:
+    return Member(
+        id=row.member_id,
+        name=row.name,
+        email=row.email,
+        role=Role(row.role),
+        rights=row.rights,
+        state=MemberState.INVITED if row.invited else MemberState.ACTIVE,
+        since=row.created_at,
+    )
+
+
+def _invitation(row: Row[Any], generation: int) -> Invitation:
+    return Invitation(
+        user_id=row.id,
+        generation=generation,
+        until=row.invited_until,
+        email=row.email,
+        name=row.name,
+        tenant_id=row.tenant_id,
+    )
+
+
+def _in_use() -> Refused:
+    return Refused(
+        "This white label has a user with this e-mail address. Add that user to the account instead.", code="email_in_use"
+    )
+
+
+def _digest(counter: str) -> str:
+    return hashlib.sha256(counter.encode("utf-8", "replace")).hexdigest()
