@@ -93,14 +93,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("kind = 'reseller'"),
         )
 
-    with op.batch_alter_table("onboardings", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_onboardings_account_id"), ["account_id"], unique=False)
-
 
 def downgrade() -> None:
-    with op.batch_alter_table("onboardings", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_onboardings_account_id"))
-
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.drop_index("ix_accounts_resellers")
         batch_op.drop_index(batch_op.f("ix_accounts_parent_id_kind_id"))
