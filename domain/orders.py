@@ -86,6 +86,9 @@ class Order(Value):
     acknowledged_warnings: Annotated[tuple[Code, ...], Field(max_length=50)] = Field(
         default=(), description="Codes of the warnings that were seen and are accepted (C13); each other one blocks the order"
     )
+    basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
+        default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

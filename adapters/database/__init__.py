@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from adapters.database.admin import Admin
+from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.identities import ApiKeys
@@ -13,9 +14,10 @@ from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
 from adapters.database.reader import Reader
 from adapters.database.step_keys import StepFence
+from adapters.database.stock import Stock
 from adapters.transactions import connect
 from domain.access import Identities
-from domain.ports import Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.ports import Baskets, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.views import OnboardingReader
 
 __all__ = ["Database", "migrate"]
@@ -33,6 +35,8 @@ class Database:
         self.mail_desk: MailDesk = Desk(self._transactions)
         self.catalogue: Catalogue = TenantCatalogue(self._transactions)
         self.reader: OnboardingReader = Reader(self._transactions)
+        self.stock = Stock(self._transactions)
+        self.baskets: Baskets = BasketStore(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)

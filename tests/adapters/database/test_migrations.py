@@ -80,7 +80,15 @@ async def test_constraints_and_partial_indexes_are_really_there(empty_url: str) 
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint)
     }
-    assert partial == {"uq_accounts_open_name": True, "ix_numbers_free": False, "ix_numbers_holder": False}
+    assert partial == {
+        "uq_accounts_open_name": True,
+        "ix_numbers_free": False,
+        "ix_numbers_holder": False,
+        "ix_numbers_basket": False,
+        "ix_numbers_held_until": False,
+        "ix_numbers_quarantined_until": False,
+        "ix_baskets_open": False,
+    }
 
 
 async def test_there_is_one_line_of_revisions(tmp_path: Path) -> None:
