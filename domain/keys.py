@@ -46,7 +46,7 @@ def basket_id(tenant_id: str, principal: str, idempotency_key: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"basket\n{tenant_id}\n{principal}\n{idempotency_key}"))
 
 
-def number_workflow_id(verb: str, onboarding: str, e164: str) -> str:
-    """The workflow id of an act upon an assigned number. The number itself is personal data, so a digest stands for it."""
+def number_workflow_id(onboarding: str, e164: str) -> str:
+    """The workflow id of an act upon an assigned number: one at a time. The number is personal data; a digest stands for it."""
     digest = uuid.uuid5(_NAMESPACE, f"number\n{onboarding}\n{e164}")
-    return f"number-{verb}/{digest}"
+    return f"number/{digest}"

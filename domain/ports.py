@@ -14,7 +14,7 @@ from domain.mails import Mail, MailOrder
 from domain.numbers import Assignment, Grade, GradedNumber, NumberSearch, Reservation
 from domain.onboarding import Progress
 from domain.payments import Payment, PaymentMeans, PaymentOrder
-from domain.quarantine import Reclaim, Release, Swept
+from domain.quarantine import Hold, Reclaim, Release, Swept
 from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
 from domain.voice import Line, LineRemoval, RoutedNumber
 
@@ -190,10 +190,10 @@ class Reaper(Protocol):
     async def sweep_quarantine(self, most: int) -> Swept:
         """Free the numbers that have rested long enough."""
 
-    async def overdue(self, most: int, after: str | None = None) -> Sequence[tuple[str, str]]:
-        """Holds that have outlived every deadline: the onboarding and the key, after that cursor."""
+    async def overdue(self, most: int, after: str | None = None) -> Sequence[Hold]:
+        """Holds that have outlived every deadline, by onboarding, of those after this one."""
 
-    async def free_holds(self, holds: Sequence[tuple[str, str]]) -> Swept:
+    async def free_holds(self, holds: Sequence[Hold]) -> Swept:
         """Free these holds and close their keys, as their own undo would have."""
 
 

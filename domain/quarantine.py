@@ -68,6 +68,14 @@ class Reclaim(Value):
     at: datetime
 
 
+class NumberOutcome(Value):
+    """How an act upon a number ended: done, or the code and the sentence of the answer that was no."""
+
+    done: bool
+    code: str | None = None
+    reason: str | None = None
+
+
 class Swept(Value):
     """What one sweep freed. ``things`` are baskets, holds or numbers; ``more``: there may be others, ask again."""
 
@@ -76,12 +84,32 @@ class Swept(Value):
     more: bool = False
 
 
+class SweepBounds(Value):
+    """How much one run of the reaper does: ``batches`` of each kind, ``batch`` things at a time in one transaction."""
+
+    batch: int = 200
+    batches: int = 25
+
+
+class Hold(Value):
+    """What one onboarding holds under one key."""
+
+    onboarding_id: str
+    key: str
+
+
+class OverdueAsked(Value):
+    """Ask for at most ``most`` overdue holds, of onboardings after this one."""
+
+    most: int
+    after: str | None = None
+
+
 class ReaperReport(Value):
     """What one run of the reaper freed, and how many overdue holds it left because their onboarding still runs."""
 
     baskets: int = 0
     holds: int = 0
     holds_kept: int = 0
-    numbers: int = 0
     rested: int = 0
     more: bool = False

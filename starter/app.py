@@ -15,6 +15,7 @@ from adapters.payments.card_page import StripeCardPage, StripeWebhooks
 from adapters.settings import Settings
 from adapters.temporal import connect
 from starter import logs
+from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.remember import RememberedCatalogue
 from starter.services import Services
@@ -43,11 +44,14 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             await client.service_client.check_health()
 
         yield Services(
-            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue),
+            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, database.baskets),
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
             inventory=database.admin,
+            stock=database.stock,
+            baskets=database.baskets,
+            number_acts=NumberActs(client, database.stock, settings.task_queue),
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=Secrets(settings.secret),

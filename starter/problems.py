@@ -57,6 +57,19 @@ KINDS = {
     "method_not_allowed": Kind(405, "The method is not allowed here", "The Allow header names the methods that are."),
     "refused": Kind(409, "The answer is no", "The detail says why. The same request will be answered the same way."),
     "already_finished": Kind(409, "The onboarding has ended", "Its outcome says how. Start a new one if it is still wanted."),
+    "number_unavailable": Kind(
+        409, "A number cannot be had", "Somebody else has it, or it rests after its last customer. Search for another one."
+    ),
+    "basket_gone": Kind(409, "The basket holds nothing any more", "Open another basket and choose again."),
+    "number_not_assigned": Kind(409, "Nobody has this number", "Only a number that an active customer has can be given back."),
+    "number_busy": Kind(
+        409,
+        "Something is being done with this number",
+        "Look at the number in a moment; one act upon it at a time is carried out.",
+    ),
+    "not_former_customer": Kind(
+        409, "The number was another customer's", "While it rests, only the customer that had it may have it back."
+    ),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
     "too_large": Kind(
         413,

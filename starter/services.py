@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
-from domain.ports import Catalogue, HostedCardPage
+from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.views import OnboardingReader
+from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 
 
@@ -38,8 +40,13 @@ class Secrets(Protocol):
 class Inventory(Protocol):
     """The side of the inventory that operators fill."""
 
-    async def import_numbers(self, tenant_id: str, numbers: Sequence[str]) -> int:
-        """Add E.164 numbers to a tenant's inventory; those that are there already stay as they are. Returns how many are new."""
+    async def import_numbers(
+        self, tenant_id: str, numbers: Sequence[str], grades: Mapping[str, Grade] | None = None, pool: str = PUBLIC
+    ) -> int:
+        """Add E.164 numbers to a pool of a tenant's inventory; those that are there already stay as they are.
+
+        ``grades`` are those that somebody chose; the others are computed. Returns how many are new.
+        """
 
 
 class Webhooks(Protocol):
@@ -58,6 +65,9 @@ class Services:
     catalogue: Catalogue
     identities: Identities
     inventory: Inventory
+    stock: NumberStock
+    baskets: Baskets
+    number_acts: NumberActs
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets

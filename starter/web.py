@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from starter import pages, problems, webhooks
-from starter.api import decisions, described, docs, health, inventory, onboardings
+from starter.api import baskets, decisions, described, docs, health, inventory, numbers, onboardings
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -26,13 +26,14 @@ def create_app(services: Services) -> FastAPI:
             {"name": "Onboardings", "description": "Orders and what becomes of them."},
             {"name": "Decisions", "description": "What people decide about a running onboarding."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
+            {"name": "Baskets", "description": "Numbers held while an order is put together."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
     app.state.services = services
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
-    for module in (onboardings, decisions, inventory, health, docs, webhooks, pages):
+    for module in (onboardings, decisions, inventory, numbers, baskets, health, docs, webhooks, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

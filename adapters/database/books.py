@@ -51,7 +51,7 @@ class OurBooks:
 
 
 def _read(connection: Connection) -> Books:
-    released: dict[str, int] = dict(connection.execute(_RELEASED))
+    released: dict[str, int] = dict(connection.execute(_RELEASED).all())
     return Books(
         read_at=now(),
         orders=tuple(

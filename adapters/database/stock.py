@@ -13,7 +13,7 @@ from adapters.transactions import Transactions
 from domain.errors import NotFound, NumberUnavailable, Refused
 from domain.numbers import PUBLIC, Assignment, GradedNumber, NumberSearch
 from domain.onboarding import Entry, State
-from domain.quarantine import Reclaim, Release, Swept
+from domain.quarantine import Hold, Reclaim, Release, Swept
 
 _n, _r, _o = numbers.c, number_releases.c, onboardings.c
 
@@ -181,18 +181,19 @@ class Stock:
         freed = await self._transactions.write(work)
         return Swept(things=freed, numbers=freed, more=freed == most)
 
-    async def overdue(self, most: int, after: str | None = None) -> Sequence[tuple[str, str]]:
+    async def overdue(self, most: int, after: str | None = None) -> Sequence[Hold]:
         terms = {"moment": now(), "after": after or "", "most": most}
         rows = await self._transactions.read(lambda connection: connection.execute(_OVERDUE, terms).all())
-        return [(row.onboarding_id, row.held_by) for row in rows]
+        return [Hold(onboarding_id=row.onboarding_id, key=row.held_by) for row in rows]
 
-    async def free_holds(self, holds: Sequence[tuple[str, str]]) -> Swept:
+    async def free_holds(self, holds: Sequence[Hold]) -> Swept:
         def work(connection: Connection) -> list[int]:
             freed = []
-            for onboarding, key in sorted(holds):
+            for hold in sorted(holds, key=lambda hold: hold.key):
                 # Closed, so that an attempt of the step that is still on its way finds the door shut.
-                step_keys.close(connection, key)
-                freed.append(connection.execute(_FREE_HOLD, {"onboarding": onboarding, "key": key}).rowcount)
+                step_keys.close(connection, hold.key)
+                terms = {"onboarding": hold.onboarding_id, "key": hold.key}
+                freed.append(connection.execute(_FREE_HOLD, terms).rowcount)
             return [count for count in freed if count]
 
         counts = await self._transactions.write(work)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from adapters.crypto import Secrets
 from adapters.transactions import connect
 from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
-from domain.voice import Line, LineRemoval
+from domain.voice import Line, LineRemoval, RoutedNumber
 
 _MAX_CHANNELS = "max_channels"
 
@@ -41,6 +41,13 @@ _ADD_ALIAS = text(
     "INSERT INTO dbaliases (alias_username, alias_domain, username, domain) VALUES (:form, :domain, :username, :domain)"
 )
 _DROP_ALIASES = text("DELETE FROM dbaliases WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_ALIASES_OF = text("SELECT alias_username, username FROM dbaliases WHERE alias_username IN :forms").bindparams(
+    bindparam("forms", expanding=True, type_=String)
+)
+_SILENCE = text("DELETE FROM dbaliases WHERE username = :username AND alias_username IN :forms").bindparams(
+    bindparam("forms", expanding=True, type_=String)
+)
+_DOMAIN_OF = text("SELECT domain FROM subscriber WHERE username = :username")
 _PREFERENCE = "username = :username AND domain = :domain AND attribute = :attribute"
 _GET_PREFERENCE = text(f"SELECT value FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
 _DROP_PREFERENCE = text(f"DELETE FROM usr_preferences WHERE {_PREFERENCE}")  # noqa: S608, a constant
@@ -80,6 +87,18 @@ class KamailioSwitch:
         if self._http is not None and self._rpc_url is not None:
             # After the commit: before it, the device could register anew in between.
             await _forget_device(self._http, self._rpc_url, f"{removal.username}@{removal.domain}")
+
+    async def silence(self, number: RoutedNumber) -> None:
+        """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""
+        terms = {"username": number.username, "forms": _forms(number.e164)}
+        await self._transactions.write(lambda connection: connection.execute(_SILENCE, terms))
+
+    async def ring(self, number: RoutedNumber) -> None:
+        """The number rings the line. Raises ``ProvisioningRefused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
+        try:
+            await self._transactions.write(partial(_ring, number))
+        except IntegrityError as error:
+            raise _alias_taken() from error
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -126,6 +145,26 @@ def _write_aliases(connection: Connection, line: Line) -> None:
         connection.execute(_DROP_ALIASES, {"ids": surplus})
     # In order, so that two transactions that want the same numbers wait for each other instead of dead-locking.
     if missing := [{**owner, "form": form} for form in sorted(wanted - present)]:
+        connection.execute(_ADD_ALIAS, missing)
+
+
+def _forms(e164: str) -> list[str]:
+    """How callers dial it, with the plus and without."""
+    return [e164, e164.removeprefix("+")]
+
+
+def _ring(number: RoutedNumber, connection: Connection) -> None:
+    domain = connection.scalar(_DOMAIN_OF, {"username": number.username})
+    if domain is None:
+        raise ProvisioningRefused(
+            "The line that this number rang is not on the switch any more, so it cannot ring it again.", code="line_missing"
+        )
+    forms = _forms(number.e164)
+    present = {row.alias_username: row.username for row in connection.execute(_ALIASES_OF, {"forms": forms})}
+    if set(present.values()) - {number.username}:
+        raise _alias_taken()
+    owner = {"username": number.username, "domain": domain}
+    if missing := [{**owner, "form": form} for form in forms if form not in present]:
         connection.execute(_ADD_ALIAS, missing)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from adapters.voice.kamailio import KamailioSwitch
 from domain.errors import ProvisioningRefused, Unavailable
-from domain.voice import Line, LineRemoval
+from domain.voice import Line, LineRemoval, RoutedNumber
 
 REJECTED = "0999"
 """A line with a number that ends so is refused for good."""
@@ -52,6 +52,14 @@ class FaultySwitch:
     async def remove(self, removal: LineRemoval) -> None:
         """As the real switch does: a fault never keeps an effect from being undone."""
         await self._switch.remove(removal)
+
+    async def silence(self, number: RoutedNumber) -> None:
+        """As the real switch does."""
+        await self._switch.silence(number)
+
+    async def ring(self, number: RoutedNumber) -> None:
+        """As the real switch does."""
+        await self._switch.ring(number)
 
     async def close(self) -> None:
         """Let go of what the real switch holds."""

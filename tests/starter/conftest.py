@@ -23,12 +23,15 @@ from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
 from tests.starter.memory import (
+    BasketShelf,
     CardPage,
     Catalogue,
     Identities,
     Inventory,
+    NumberActs,
     Office,
     Reader,
+    Stock,
     Webhooks,
     view_of,
 )
@@ -107,6 +110,9 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         catalogue=catalogue,
         identities=identities,
         inventory=inventory,
+        stock=Stock(),
+        baskets=BasketShelf(),
+        number_acts=cast("Any", NumberActs()),
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
         secrets=Secrets(SecretStr("a secret of the tests that is long enough")),
