@@ -68,7 +68,7 @@ KINDS = {
         "Look at the number in a moment; one act upon it at a time is carried out.",
     ),
     "not_former_customer": Kind(
-        409, "The number was another customer's", "While it rests, only the customer that had it may have it back."
+        409, "Another customer had this number", "While it rests, only the customer that had it may have it back."
     ),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
     "too_large": Kind(

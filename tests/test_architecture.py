@@ -336,15 +336,14 @@ async def test_every_workflow_is_registered_by_the_worker(temporal_server: Any) 
     written = [kind for kind in classes_of(workflows) if "__temporal_workflow_definition" in vars(kind)]
     client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
     configured = worker.onboarding_worker(client, Settings(), []).config()
-    assert list(configured["workflows"]) == written
+    assert set(configured["workflows"]) == set(written)
     assert written
 
 
 def test_people_can_say_everything_that_was_promised() -> None:
     """What other systems call; a name that is gone is a broken contract."""
-    (kind,) = (kind for kind in classes_of(workflows) if "__temporal_workflow_definition" in vars(kind))
-    definition = vars(kind)["__temporal_workflow_definition"]
-    assert definition.name == "onboarding"
+    defined = [vars(kind).get("__temporal_workflow_definition") for kind in classes_of(workflows)]
+    (definition,) = (found for found in defined if found is not None and found.name == "onboarding")
     assert set(definition.signals) == {"approve", "reject", "activate", "cancel"}
     assert set(definition.queries) >= {"state"}
     assert set(definition.updates) >= {

@@ -5,9 +5,8 @@ How digits are found without a scan is told in docs/decisions/number-search.md.
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import merge
 from itertools import chain, islice
 
 import phonenumbers
@@ -17,43 +16,69 @@ from domain.numbers import Grade, GradedNumber, NumberSearch
 from domain.segments import Holding, holding
 
 _LONGEST = 15  # digits of an E.164 number
-_FIRST, _MOST = 64, 2048
+_FIRST, _MOST = 64, 1024
 REACH = 100_000
 """How many free numbers are looked at for a block: where none lies among so many, another prefix or fewer at once help more."""
 
-_FREE = "tenant_id = :tenant AND pool = :pool AND grade = :grade"
-_PAGE = text(
-    f"SELECT free_e164 FROM numbers WHERE {_FREE} AND free_e164 >= :start AND free_e164 < :past"  # noqa: S608, a constant
-    " ORDER BY free_e164 LIMIT :wanted"
-)
-_LAST = text(
-    f"SELECT free_e164 FROM numbers WHERE {_FREE} AND free_e164 >= :start AND free_e164 < :past"  # noqa: S608, a constant
-    " ORDER BY free_e164 DESC LIMIT 1"
-)
+_IN_ORDER, _BACKWARDS = "free_e164", "free_e164 DESC"
+
+
+def _seek(grade: str, start: str, past: str, order: str = _IN_ORDER) -> str:
+    """The one question of this module: the first free numbers of one grade in one range, by the index that is in their order."""
+    return (
+        f"SELECT free_e164, numbers.grade FROM numbers WHERE tenant_id = :tenant AND pool = :pool AND numbers.grade = {grade}"  # noqa: S608
+        f" AND free_e164 >= {start} AND free_e164 < {past} ORDER BY {order} LIMIT :wanted"
+    )
+
+
+_LISTS = {name: bindparam(name, type_=ARRAY(String)) for name in ("grades", "starts", "pasts", "points")}
+
+
+def _lists(statement: str, *names: str) -> TextClause:
+    return text(statement).bindparams(*(_LISTS[name] for name in names))
+
+
+def _of_every_grade(start: str, past: str, order: str = _IN_ORDER) -> str:
+    seek = _seek("g.grade", start, past, order)
+    return f"SELECT n.* FROM unnest(:grades) AS g(grade) CROSS JOIN LATERAL ({seek}) n ORDER BY {order} LIMIT :wanted"  # noqa: S608
+
+
+# PostgreSQL answers for all grades and ranges in one round; SQLite has no LATERAL, and no round to save.
+_PAGE = {
+    "postgresql": _lists(_of_every_grade(":start", ":past"), "grades"),
+    "sqlite": text(_seek(":grade", ":start", ":past")),
+}
+_LAST = {
+    "postgresql": _lists(_of_every_grade(":start", ":past", _BACKWARDS), "grades"),
+    "sqlite": text(_seek(":grade", ":start", ":past", _BACKWARDS)),
+}
 # The free numbers of many ranges at once, given up as soon as enough are found: one seek for each range that is looked at.
 _RANGES = {
-    "postgresql": text(
-        "SELECT n.free_e164 FROM unnest(:starts, :pasts) AS r(start, past) CROSS JOIN LATERAL ("  # noqa: S608, a constant
-        f"SELECT free_e164 FROM numbers WHERE {_FREE} AND free_e164 >= r.start AND free_e164 < r.past"
-        " ORDER BY free_e164 LIMIT :wanted) n LIMIT :wanted"
-    ).bindparams(bindparam("starts", type_=ARRAY(String)), bindparam("pasts", type_=ARRAY(String))),
-    "sqlite": text(
-        "SELECT n.free_e164 FROM json_each(:starts) s CROSS JOIN json_each(:pasts) p ON p.key = s.key"  # noqa: S608, a constant
-        f" CROSS JOIN numbers n INDEXED BY ix_numbers_free WHERE {_FREE} AND n.free_e164 >= s.value AND n.free_e164 < p.value"
-        " LIMIT :wanted"
+    "postgresql": _lists(
+        "SELECT m.* FROM unnest(:starts, :pasts) AS r(start, past) CROSS JOIN LATERAL"  # noqa: S608
+        f" ({_of_every_grade('r.start', 'r.past')}) m LIMIT :wanted",
+        "grades", "starts", "pasts",
     ),
-}
-# The first free number at or after each of many points.
+    "sqlite": text(
+        "SELECT n.free_e164, n.grade FROM json_each(:starts) s CROSS JOIN json_each(:pasts) p ON p.key = s.key"
+        " CROSS JOIN numbers n INDEXED BY ix_numbers_free WHERE tenant_id = :tenant AND pool = :pool AND grade = :grade"
+        " AND n.free_e164 >= s.value AND n.free_e164 < p.value LIMIT :wanted"
+    ),
+}  # fmt: skip
+# The first free number of each grade at or after each of many points.
 _POINTS = {
-    "postgresql": text(
-        f"SELECT (SELECT free_e164 FROM numbers WHERE {_FREE} AND free_e164 >= p.point AND free_e164 < :past"  # noqa: S608
-        " ORDER BY free_e164 LIMIT 1) FROM unnest(:points) AS p(point)"
-    ).bindparams(bindparam("points", type_=ARRAY(String))),
-    "sqlite": text(
-        f"SELECT (SELECT free_e164 FROM numbers WHERE {_FREE} AND free_e164 >= p.value AND free_e164 < :past"  # noqa: S608
-        " ORDER BY free_e164 LIMIT 1) FROM json_each(:points) p"
+    "postgresql": _lists(
+        "SELECT n.* FROM unnest(:points) AS p(point) CROSS JOIN unnest(:grades) AS g(grade) CROSS JOIN LATERAL"  # noqa: S608
+        f" ({_seek('g.grade', 'p.point', ':past')}) n",
+        "grades", "points",
     ),
-}
+    "sqlite": text(
+        "SELECT n.free_e164, n.grade FROM json_each(:points) p CROSS JOIN numbers n INDEXED BY ix_numbers_free"
+        " WHERE tenant_id = :tenant AND pool = :pool AND grade = :grade AND n.free_e164 = (SELECT m.free_e164 FROM numbers m"
+        " INDEXED BY ix_numbers_free WHERE m.tenant_id = :tenant AND m.pool = :pool AND m.grade = :grade"
+        " AND m.free_e164 >= p.value AND m.free_e164 < :past ORDER BY m.free_e164 LIMIT 1)"
+    ),
+}  # fmt: skip
 _CODES = {f"+{code}" for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
 
 
@@ -84,54 +109,67 @@ def longest(country: str) -> int:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The free numbers of one grade in one pool, from the first to before the last text."""
+    """The free numbers of some grades in one pool, from the first to before the last text."""
 
     tenant: str
     pool: str
-    grade: Grade
+    grades: tuple[Grade, ...]
     first: str
     past: str
 
-    def page(self, connection: Connection, start: str, past: str, wanted: int) -> list[str]:
-        terms = {"tenant": self.tenant, "pool": self.pool, "grade": self.grade}
-        found = connection.execute(_PAGE, terms | {"start": start, "past": past, "wanted": wanted})
-        return list(found.scalars())
+    def page(self, connection: Connection, start: str, past: str, wanted: int) -> list[GradedNumber]:
+        """The lowest from ``start`` to before ``past``."""
+        return self._ask(connection, _PAGE, {}, {"start": start, "past": past}, wanted)[:wanted]
 
-    def in_ranges(self, connection: Connection, ranges: Sequence[tuple[str, str]], wanted: int) -> list[str]:
-        starts, pasts = [first for first, _ in ranges], [past for _, past in ranges]
-        lists = {"starts": starts, "pasts": pasts}
-        return self._ask(connection, _RANGES, lists, {"wanted": wanted})
+    def in_ranges(self, connection: Connection, ranges: Sequence[tuple[str, str]], wanted: int) -> list[GradedNumber]:
+        """The lowest that lie in ascending ranges."""
+        lists = {"starts": [first for first, _ in ranges], "pasts": [past for _, past in ranges]}
+        return self._ask(connection, _RANGES, lists, {}, wanted)[:wanted]
 
-    def near(self, connection: Connection, points: list[str]) -> list[str]:
-        return self._ask(connection, _POINTS, {"points": points}, {"past": self.past})
+    def near(self, connection: Connection, points: list[str]) -> list[GradedNumber]:
+        """The next ones of each grade after these points."""
+        return self._ask(connection, _POINTS, {"points": points}, {"past": self.past}, 1)
 
     def random_points(self, connection: Connection, count: int) -> list[str]:
         """Points between the lowest and the highest free number: two seeks, whatever lies between."""
-        lowest = self.page(connection, self.first, self.past, 1)
+        ends = {"start": self.first, "past": self.past}
+        lowest = self._ask(connection, _PAGE, {}, ends, 1)
         if not lowest:
             return []
-        terms = {"tenant": self.tenant, "pool": self.pool, "grade": self.grade, "start": self.first, "past": self.past}
-        highest = connection.execute(_LAST, terms).scalar_one()
-        low, high = (int(e164[1:].ljust(_LONGEST, "0")) for e164 in (lowest[0], highest))
+        highest = self._ask(connection, _LAST, {}, ends, 1)[-1].e164
+        low, high = (int(e164[1:].ljust(_LONGEST, "0")) for e164 in (lowest[0].e164, highest))
         points = (low + secrets.randbelow(high - low + 1) for _ in range(count))
         return [f"+{point:0{_LONGEST}d}"[: len(highest)] for point in points]
 
     def _ask(
-        self, connection: Connection, statements: dict[str, TextClause], lists: dict[str, list[str]], more: dict[str, object]
-    ) -> list[str]:
+        self,
+        connection: Connection,
+        statements: dict[str, TextClause],
+        lists: dict[str, list[str]],
+        more: dict[str, str],
+        wanted: int,
+    ) -> list[GradedNumber]:
         kind = connection.dialect.name
-        terms = {"tenant": self.tenant, "pool": self.pool, "grade": self.grade, **more}
-        given = lists if kind == "postgresql" else {name: json.dumps(values) for name, values in lists.items()}
-        rows = connection.execute(statements[kind], terms | given).scalars()
-        return sorted({e164 for e164 in rows if e164 is not None})
+        terms = {"tenant": self.tenant, "pool": self.pool, "wanted": wanted, **more}
+        if kind == "postgresql":
+            rows = connection.execute(statements[kind], terms | lists | {"grades": list(self.grades)}).all()
+        else:
+            terms |= {name: json.dumps(values) for name, values in lists.items()}
+            rows = [row for grade in self.grades for row in connection.execute(statements[kind], terms | {"grade": grade})]
+        # Not validated again: they come from our own rows.
+        return [
+            GradedNumber.model_construct(e164=e164, grade=Grade(grade)) for e164, grade in sorted({tuple(row) for row in rows})
+        ]
 
 
-def shelf(tenant: str, pool: str, grade: Grade, prefix: str | None) -> Shelf:
-    """The shelf of a grade; all of it without a prefix."""
-    return Shelf(tenant, pool, grade, prefix or "+", beyond(prefix or "+"))
+def shelf(tenant: str, pool: str, grades: Iterable[Grade], prefix: str | None) -> Shelf:
+    """The shelf of these grades; all of it without a prefix."""
+    return Shelf(tenant, pool, tuple(dict.fromkeys(grades)), prefix or "+", beyond(prefix or "+"))
 
 
-def walk(connection: Connection, on: Shelf, segments: tuple[str, ...], start: str, past: str, wanted: int) -> Iterator[str]:
+def walk(
+    connection: Connection, on: Shelf, segments: tuple[str, ...], start: str, past: str, wanted: int
+) -> Iterator[GradedNumber]:
     """The free numbers from ``start`` to before ``past`` that hold all segments, ascending, as they are asked for.
 
     ``wanted`` is how many will probably be taken: so many are fetched at once.
@@ -141,17 +179,41 @@ def walk(connection: Connection, on: Shelf, segments: tuple[str, ...], start: st
             yield from page
             if len(page) < wanted:
                 return
-            start = page[-1] + "0"
+            start = page[-1].e164 + "0"
         return
     digits, size = holding(segments), _FIRST
+    country = country_of(on.first)
+    if country in _CODES:
+        # Where so few can match at all, it is not worth while to look at what exists first.
+        ranges = list(islice(_ranges(digits, on, country, start, past), size))
+        if len(ranges) < size:
+            yield from _in_ranges(connection, on, ranges, wanted)
+            return
     while page := on.page(connection, start, past, size):
-        country = country_of(page[0])
-        start = max(start, page[0])
+        country, start = country_of(page[0].e164), max(start, page[0].e164)
         found, start = _leap(connection, on, digits, country, start, min(past, beyond(country)), page, size, wanted)
         yield from found
         if start >= past:
             return
         size = min(size * 2, _MOST)
+
+
+def _ranges(digits: Holding, on: Shelf, country: str, start: str, past: str) -> Iterator[tuple[str, str]]:
+    prefix = max((on.first, country), key=len)
+    for first, end in digits.ranges(country, prefix, longest(country), start):
+        if first >= past:
+            return
+        yield first, min(end, past)
+
+
+def _in_ranges(connection: Connection, on: Shelf, ranges: list[tuple[str, str]], wanted: int) -> Iterator[GradedNumber]:
+    while ranges:
+        found = on.in_ranges(connection, ranges, wanted)
+        yield from found
+        if len(found) < wanted:
+            return
+        after = found[-1].e164 + "0"
+        ranges = [(max(first, after), end) for first, end in ranges if end > after]
 
 
 def _leap(
@@ -161,77 +223,61 @@ def _leap(
     country: str,
     start: str,
     past: str,
-    page: list[str],
+    page: list[GradedNumber],
     size: int,
     wanted: int,
-) -> tuple[list[str], str]:
+) -> tuple[list[GradedNumber], str]:
     """What matches in the next stretch of one country, and where the stretch ends.
 
     The stretch is the longer of two: the page of numbers that exist, and as many ranges of numbers that would match. One is
     long where few exist, the other where few match, so neither a sparse stock nor a rare segment is walked step by step.
     """
-    here = [e164 for e164 in page if e164 < past]
-    seen = past if len(here) < len(page) or len(page) < size else here[-1] + "0"
-    matching = [e164 for e164 in here if digits.within(e164[len(country) :])]
+    here = [number for number in page if number.e164 < past]
+    seen = past if len(here) < len(page) or len(page) < size else here[-1].e164 + "0"
+    matching = [number for number in here if digits.within(number.e164[len(country) :])]
     if len(matching) >= wanted or seen == past:
         return matching, seen
-    prefix = max((on.first, country), key=len)
-    ranges = list(islice(digits.ranges(country, prefix, longest(country), start), size))
-    reached = past if len(ranges) < size else min(ranges[-1][1], past)
+    ranges = list(islice(_ranges(digits, on, country, start, past), size))
+    reached = past if len(ranges) < size else ranges[-1][1]
     if reached <= seen:
         return matching, seen
-    ranges = [(first, min(end, past)) for first, end in ranges if first < past]
     found = on.in_ranges(connection, ranges, wanted)
     # With as many as were wanted the ranges were given up early: what lies behind the last one was not looked at.
-    return found, found[-1] + "0" if len(found) == wanted else reached
+    return found, found[-1].e164 + "0" if len(found) == wanted else reached
 
 
 def search(connection: Connection, tenant: str, wish: NumberSearch) -> list[GradedNumber]:
     """Free numbers that match everything that was wished for, ``wish.count`` at most (S3-27); a block whole or not at all."""
-    shelves = [shelf(tenant, wish.pool, grade, wish.prefix) for grade in dict.fromkeys(wish.grades or Grade)]
+    on = shelf(tenant, wish.pool, wish.grades or Grade, wish.prefix)
     if wish.pick == "block":
-        return block(connection, shelves, wish.contains, wish.count)
+        return block(connection, on, wish.contains, wish.count)
     if wish.pick == "random":
-        return _scattered(connection, shelves, wish.contains, wish.count)
-    found = merge(
-        *(_graded(on, walk(connection, on, wish.contains, on.first, on.past, wish.count)) for on in shelves), key=_e164
-    )
-    return list(islice(found, wish.count))
+        return _scattered(connection, on, wish.contains, wish.count)
+    return list(islice(walk(connection, on, wish.contains, on.first, on.past, wish.count), wish.count))
 
 
-def _e164(number: GradedNumber) -> str:
-    return number.e164
-
-
-def _graded(on: Shelf, numbers: Iterator[str]) -> Iterator[GradedNumber]:
-    return (GradedNumber.model_construct(e164=e164, grade=on.grade) for e164 in numbers)
-
-
-def _scattered(connection: Connection, shelves: list[Shelf], segments: tuple[str, ...], count: int) -> list[GradedNumber]:
+def _scattered(connection: Connection, on: Shelf, segments: tuple[str, ...], count: int) -> list[GradedNumber]:
     """Numbers from many random places; where so many are not met, from one place on and round the end."""
-    found: list[GradedNumber] = []
-    for on in shelves:
-        points = on.random_points(connection, 1 if segments else count)
-        if not points:
-            continue
-        picked = dict.fromkeys([] if segments else on.near(connection, points))
-        onward = walk(connection, on, segments, points[0], on.past, count)
-        for e164 in chain(onward, walk(connection, on, segments, on.first, points[0], count)):
-            if len(picked) >= count:
-                break
-            picked.setdefault(e164)
-        found += _graded(on, iter(picked))
-    return sorted(secrets.SystemRandom().sample(found, min(count, len(found))), key=_e164)
+    points = on.random_points(connection, 1 if segments else count)
+    if not points:
+        return []
+    # Several times as many as wanted, of which chance takes some: what follows a gap would be met again and again otherwise.
+    enough = 4 * count
+    found = dict.fromkeys([] if segments else on.near(connection, points))
+    onward = walk(connection, on, segments, points[0], on.past, enough)
+    for number in chain(onward, walk(connection, on, segments, on.first, points[0], enough)):
+        if len(found) >= enough:
+            break
+        found.setdefault(number)
+    chosen = secrets.SystemRandom().sample(list(found), min(count, len(found)))
+    return sorted(chosen, key=lambda number: number.e164)
 
 
-def block(
-    connection: Connection, shelves: Sequence[Shelf], segments: tuple[str, ...], count: int, start: str = ""
-) -> list[GradedNumber]:
+def block(connection: Connection, on: Shelf, segments: tuple[str, ...], count: int, start: str = "") -> list[GradedNumber]:
     """The lowest ``count`` consecutive free numbers at or after ``start``; none if there are none within ``REACH``."""
-    size = max(256, 4 * count)
-    streams = (_graded(on, walk(connection, on, segments, max(on.first, start), on.past, size)) for on in shelves)
+    walking = walk(connection, on, segments, max(on.first, start), on.past, max(256, 4 * count))
     run: list[GradedNumber] = []
-    for number in islice(merge(*streams, key=_e164), REACH):
+    for number in islice(walking, REACH):
         follows = run and len(run[-1].e164) == len(number.e164) and int(number.e164) == int(run[-1].e164) + 1
         run = [*run, number] if follows else [number]
         if len(run) == count:

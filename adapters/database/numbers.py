@@ -231,8 +231,8 @@ def _seek_digits(
     connection: Connection, tenant_id: str, criteria: NumberCriteria, first: str, past: str, wanted: int, chosen: set[str]
 ) -> list[str]:
     """Numbers that hold the segments, found without locks and then locked as far as they are still free."""
-    on = number_search.shelf(tenant_id, criteria.pool, criteria.grade, criteria.prefix)
-    walking = number_search.walk(connection, on, criteria.contains, first, past, wanted)
+    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    walking = (number.e164 for number in number_search.walk(connection, on, criteria.contains, first, past, wanted))
     held: list[str] = []
     # No more are locked than are taken: others pass over a locked number, and would miss the last ones.
     while len(held) < wanted and (found := list(islice(walking, wanted - len(held)))):
@@ -245,11 +245,11 @@ def _find_blocks(connection: Connection, tenant_id: str, criteria: NumberCriteri
 
     ``count`` is a multiple of the criteria's own where several services want such a block.
     """
-    on = number_search.shelf(tenant_id, criteria.pool, criteria.grade, criteria.prefix)
+    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
     taken: list[str] = []
     start = on.first
     while len(taken) < count:
-        run = number_search.block(connection, [on], criteria.contains, criteria.count, start)
+        run = number_search.block(connection, on, criteria.contains, criteria.count, start)
         if not run:
             raise _too_few()
         numbers = [number.e164 for number in run]

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.errors import DialtoneError
-from starter.cli import checks, keys, numbers, onboardings, output, running, white_labels
+from starter.cli import baskets, checks, keys, numbers, onboardings, output, running, white_labels
 from starter.cli.api import CommandFailed
 from starter.local.processes import StackError
 
@@ -46,6 +46,7 @@ app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
+app.add_typer(baskets.app, name="baskets", rich_help_panel=_DATA)
 app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)
 app.command("migrate", rich_help_panel=_DATA)(running.migrate)
 app.command("audit", rich_help_panel=_DATA)(checks.audit)

@@ -89,6 +89,12 @@ class Api:
         params, headers = {"full": "true"} if full else {}, {"Content-Type": "application/json"}
         return self._read(self._ask("POST", "/v1/order-checks", content=body, params=params, headers=headers))
 
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any] | None:
+        """A PUT, PATCH or DELETE: what it asks for is the same however often it is asked. ``None`` for an empty answer."""
+        params = {name: value for name, value in query.items() if value is not None}
+        response = self._ask(method, path, json=body, params=params)
+        return None if response.status_code == httpx.codes.NO_CONTENT else self._read(response)
+
     def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
         """Start an onboarding. Returns the answer and whether it was there already."""
         key = idempotency_key or str(uuid.uuid4())

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -91,7 +92,7 @@ async def test_random_gives_as_many_as_there_are_and_only_what_matches(
         assert len(found) == len(set(found)) == min(20, len(every))
         assert every.issuperset(found)
         seen.update(found)
-    assert len(every) <= 20 or len(seen) > 40, "twelve times the same is not chance"
+    assert len(every) <= 20 or len(seen) > 30, "twelve times the same is not chance"
 
 
 async def test_a_block_is_the_lowest_run_of_consecutive_numbers_or_nothing(database: Database) -> None:
@@ -199,11 +200,11 @@ async def test_counted_ranges_are_sought_in_the_index_of_free_numbers(database: 
         explain = "EXPLAIN QUERY PLAN " if kind == "sqlite" else "EXPLAIN "
         if kind == "postgresql":
             connection.exec_driver_sql("ANALYZE numbers")
-        lists = {"starts": ["+441211"], "pasts": ["+441212"], "points": ["+441211"]}
+        lists: dict[str, Any] = {"starts": ["+441211"], "pasts": ["+441212"], "points": ["+441211"], "grades": ["gold"]}
         if kind == "sqlite":
             lists = {name: f'["{values[0]}"]' for name, values in lists.items()}
         found = []
-        for statement in (number_search._RANGES[kind], number_search._POINTS[kind], number_search._PAGE):
+        for statement in (number_search._RANGES[kind], number_search._POINTS[kind], number_search._PAGE[kind]):
             explained = text(explain + statement.text).bindparams(
                 *(bind for name, bind in statement._bindparams.items() if name in lists)
             )
