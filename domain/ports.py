@@ -236,4 +236,4 @@ class NumberRouting(Protocol):
         """The number rings the line no more. Never rang it is success."""
 
     async def ring(self, number: RoutedNumber) -> None:
-        """The number rings the line. Raises ``ProvisioningRefused`` without such a line, or if the number rings another."""
+        """The number rings the line. Raises ``Refused`` without such a line, or if the number rings another."""

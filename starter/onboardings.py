@@ -134,7 +134,7 @@ class Onboardings:
             await self._baskets.get(tenant.id, order.basket)
         except (NotFound, Refused) as error:
             code = "basket_gone" if isinstance(error, Refused) else "basket_unknown"
-            return [Finding(code=code, pointer="/basket", message=error.message)]
+            return [Finding(code=code, pointer="/basket", message=error.message, fix="Open another basket, or leave it out.")]
         return []
 
     async def _begin(self, begin: OnboardingInput) -> None:

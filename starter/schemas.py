@@ -217,9 +217,10 @@ class CreateOnboarding(Order):
             if (criteria := service["numbers"]["criteria"]) is not None:
                 begin = e164_prefix(criteria["prefix"], region)
                 if begin is None:
-                    message = f"No number begins like this in {region}. Write it as +44121, or as it is dialled there."
+                    message = f"No number begins like this in {region}."
+                    fix = "Write it as +44121, or as it is dialled there."
                     pointer = f"/services/{position}/numbers/criteria/prefix"
-                    found.append(Finding(code="prefix_invalid", pointer=pointer, message=message))
+                    found.append(Finding(code="prefix_invalid", pointer=pointer, message=message, fix=fix))
                 criteria["prefix"] = begin
             base, seen = f"/services/{position}/numbers/explicit", set[str]()
             numbers = [normal(text, f"{base}/{i}", region) for i, text in enumerate(service["numbers"]["explicit"])]
@@ -337,8 +338,11 @@ class NamedNumbers(Body):
             # Without a region only the international form says which number is meant.
             number = e164(text, self.region or "ZZ")
             if number is None:
-                message = "This is not a telephone number. Write it as +441214960123, or name the region it is dialled in."
-                found.append(Finding(code="telephone_invalid", pointer=f"/numbers/{place}", message=message))
+                fix = "Write it as +441214960123, or name the region it is dialled in."
+                pointer = f"/numbers/{place}"
+                found.append(
+                    Finding(code="telephone_invalid", pointer=pointer, message="This is not a telephone number.", fix=fix)
+                )
             else:
                 read.setdefault(number, place)
         return read, found

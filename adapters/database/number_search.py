@@ -119,12 +119,12 @@ class Shelf:
 
     def page(self, connection: Connection, start: str, past: str, wanted: int) -> list[GradedNumber]:
         """The lowest from ``start`` to before ``past``."""
-        return self._ask(connection, _PAGE, {}, {"start": start, "past": past}, wanted)[:wanted]
+        return self._ask(connection, _PAGE, {}, {"start": start, "past": past}, wanted, wanted)
 
     def in_ranges(self, connection: Connection, ranges: Sequence[tuple[str, str]], wanted: int) -> list[GradedNumber]:
         """The lowest that lie in ascending ranges."""
         lists = {"starts": [first for first, _ in ranges], "pasts": [past for _, past in ranges]}
-        return self._ask(connection, _RANGES, lists, {}, wanted)[:wanted]
+        return self._ask(connection, _RANGES, lists, {}, wanted, wanted)
 
     def near(self, connection: Connection, points: list[str]) -> list[GradedNumber]:
         """The next ones of each grade after these points."""
@@ -148,7 +148,9 @@ class Shelf:
         lists: dict[str, list[str]],
         more: dict[str, str],
         wanted: int,
+        most: int | None = None,
     ) -> list[GradedNumber]:
+        """The lowest ``most``, of ``wanted`` from each place that is asked."""
         kind = connection.dialect.name
         terms = {"tenant": self.tenant, "pool": self.pool, "wanted": wanted, **more}
         if kind == "postgresql":
@@ -156,10 +158,9 @@ class Shelf:
         else:
             terms |= {name: json.dumps(values) for name, values in lists.items()}
             rows = [row for grade in self.grades for row in connection.execute(statements[kind], terms | {"grade": grade})]
+        found = sorted({tuple(row) for row in rows})[:most]
         # Not validated again: they come from our own rows.
-        return [
-            GradedNumber.model_construct(e164=e164, grade=Grade(grade)) for e164, grade in sorted({tuple(row) for row in rows})
-        ]
+        return [GradedNumber.model_construct(e164=e164, grade=Grade(grade)) for e164, grade in found]
 
 
 def shelf(tenant: str, pool: str, grades: Iterable[Grade], prefix: str | None) -> Shelf:
@@ -195,7 +196,7 @@ def walk(
         yield from found
         if start >= past:
             return
-        size = min(size * 2, _MOST)
+        size = min(size * 4, _MOST)
 
 
 def _ranges(digits: Holding, on: Shelf, country: str, start: str, past: str) -> Iterator[tuple[str, str]]:

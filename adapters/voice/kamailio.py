@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
 from adapters.transactions import connect
-from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
+from domain.errors import KeyClosed, ProvisioningRefused, Refused, Unavailable
 from domain.voice import Line, LineRemoval, RoutedNumber
 
 _MAX_CHANNELS = "max_channels"
@@ -94,7 +94,7 @@ class KamailioSwitch:
         await self._transactions.write(lambda connection: connection.execute(_SILENCE, terms))
 
     async def ring(self, number: RoutedNumber) -> None:
-        """The number rings the line. Raises ``ProvisioningRefused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
+        """The number rings the line. Raises ``Refused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
         try:
             await self._transactions.write(partial(_ring, number))
         except IntegrityError as error:
@@ -156,9 +156,7 @@ def _forms(e164: str) -> list[str]:
 def _ring(number: RoutedNumber, connection: Connection) -> None:
     domain = connection.scalar(_DOMAIN_OF, {"username": number.username})
     if domain is None:
-        raise ProvisioningRefused(
-            "The line that this number rang is not on the switch any more, so it cannot ring it again.", code="line_missing"
-        )
+        raise _line_missing()
     forms = _forms(number.e164)
     present = {row.alias_username: row.username for row in connection.execute(_ALIASES_OF, {"forms": forms})}
     if set(present.values()) - {number.username}:
@@ -204,6 +202,11 @@ def _device_kept(reason: str) -> Unavailable:
         f"({reason}). It is tried again; if this stays, check that Kamailio runs and DIALTONE_VOICE_RPC_URL is its JSON-RPC.",
         code="switch_unavailable",
     )
+
+
+def _line_missing() -> Refused:
+    sentence = "The line that this number rang is not on the switch any more, so it cannot ring it again."
+    return Refused(sentence, code="line_missing")
 
 
 def _alias_taken() -> ProvisioningRefused:

@@ -104,8 +104,8 @@ async def discard_basket(basket_id: BasketId, principal: Caller, services: Work,
 
 def _known_plan(tenant: Tenant, plan: str | None) -> None:
     if tenant.price_list.plan(plan) is None:
-        message = "There is no such plan on the price list. GET /v1/plans lists them."
-        raise problems.of_findings([Finding(code="unknown_plan", pointer="/plan", message=message)])
+        message, fix = "There is no such plan on the price list.", "Choose one that GET /v1/plans lists."
+        raise problems.of_findings([Finding(code="unknown_plan", pointer="/plan", message=message, fix=fix)])
 
 
 def _body(basket: Basket, tenant: Tenant) -> BasketBody:

@@ -96,8 +96,8 @@ async def release_number(e164: Number, principal: Caller, body: ReleaseBody, ser
     number = await services.stock.assignment(tenant.id, e164)
     least = quarantine.minimum_days(e164, nuisance=body.nuisance)
     if body.days is not None and body.days < least:
-        message = f"A number of this country rests for at least {least} days. Ask for so many or more, or leave it out."
-        raise problems.of_findings([Finding(code="quarantine_too_short", pointer="/days", message=message)])
+        message, fix = f"A number of this country rests for at least {least} days.", "Ask for so many or more, or leave it out."
+        raise problems.of_findings([Finding(code="quarantine_too_short", pointer="/days", message=message, fix=fix)])
     days = quarantine.rest_days(e164, number.kind, asked=body.days, policy=tenant.quarantine_days, nuisance=body.nuisance)
     done = await services.number_acts.release(number, days, principal.id, body.reason)
     return await _acted(services, tenant, e164, done, response)
