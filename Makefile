@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test requirements check format bench histories lock clean system
+.PHONY: help install up demo test requirements check format bench bench-numbers histories lock clean system
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 install: $(STAMP) ## make the virtual environment
 
@@ -47,6 +47,9 @@ requirements: $(STAMP) ## run the tests that prove rows of docs/requirements.md,
 
 bench: $(STAMP) ## measure, as a table and one JSON line (FULL=1 for the long run)
 	@$(BIN)/python -m bench
+
+bench-numbers: $(STAMP) ## measure searching and holding among ten million numbers
+	@$(BIN)/python -m bench.numbers
 
 histories: $(STAMP) ## record the histories that every later version must replay
 	@$(BIN)/python -m tests.histories.record

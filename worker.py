@@ -23,22 +23,28 @@ from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
+from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from activities.voice import VoiceActivities
 from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
 from adapters.payments.stripe import StripeGateway
+from adapters.reaping import TemporalRuns, keep_reaping
 from adapters.sandbox import ContextFreeSandbox, require_context_free
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
+from domain.errors import Unavailable
 from workflows.calling import CallingWorkflow
+from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
 
 GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
+
+WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -60,6 +66,9 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             VoiceActivities(switch),
             MailActivities(post, database.mail_desk),
             CallingActivities(database.calling),
+            QuarantineActivities(database.stock),
+            RoutingActivities(switch),
+            ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:
         for part in (post, gateway, switch, database):
@@ -92,7 +101,7 @@ def onboarding_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[OnboardingWorkflow, CallingWorkflow],
+        workflows=WORKFLOWS,
         activities=methods,
         workflow_runner=sandbox(strict=strict),
         deployment_config=deployment if settings.build_id else None,
@@ -109,6 +118,11 @@ async def run(settings: Settings) -> None:
     client = await connect(settings)
     async with activities(settings) as methods, onboarding_worker(client, settings, methods):
         _log.info("Working on task queue %s", settings.task_queue)
+        try:
+            await keep_reaping(client, settings.task_queue)
+        except Unavailable as error:
+            # Onboardings do not need it; the next worker that starts tries again.
+            _log.warning("%s", error.message)
         await stop.wait()
         _log.info("Draining: running steps have %s s to end", int(GRACE.total_seconds()))
     _log.info("Stopped")

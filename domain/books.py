@@ -27,6 +27,7 @@ class OrderBook(Value):
     total_minor: int
     currency: str
     number_count: int
+    """How many it has once it is active: as many as were ordered, but for those that were given back."""
     lines: tuple[str, ...]
     """SIP user name of each service, in order: what the switch must hold once it is active."""
     activated: bool

@@ -125,6 +125,9 @@ class Tenant(Value):
     residential: FeatureSet = Field(default=RESIDENTIAL, description="What residential customers may have (S2-08)")
     approval: ApprovalPolicy = ApprovalPolicy()
     schedule: Schedule = Schedule()
+    quarantine_days: Annotated[int, Field(ge=1, le=730)] | None = Field(
+        default=None, description="How long a number rests that was given back; never shorter than its country asks"
+    )
 
 
 def resold(parent: Tenant, account_id: str, name: str, email: str) -> Tenant:

@@ -53,9 +53,16 @@ class AccountNumberTaken(Refused):
 
 
 class NumberUnavailable(Refused):
-    """A number asked for by name is taken, or fewer are free than a criterion asks for."""
+    """A number asked for by name is taken, or fewer are free than a criterion asks for.
+
+    ``numbers`` are the taken ones, where they are told apart; they are not in the message, which ends in logs.
+    """
 
     code = "number_unavailable"
+
+    def __init__(self, message: str, *, code: str | None = None, numbers: tuple[str, ...] = ()) -> None:
+        super().__init__(message, code=code)
+        self.numbers = numbers
 
 
 class RecipientRefused(Refused):

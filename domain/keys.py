@@ -39,3 +39,14 @@ def step_key(onboarding: str, step: str, generation: int = 1) -> str:
 def update_id(principal: str, update: str, idempotency_key: str) -> str:
     """The Temporal update id of a decision: the same principal's repetition of it is answered as the first one was."""
     return str(uuid.uuid5(_NAMESPACE, f"update\n{principal}\n{update}\n{idempotency_key}"))
+
+
+def basket_id(tenant_id: str, principal: str, idempotency_key: str) -> str:
+    """The basket that a principal's ``Idempotency-Key`` stands for, so that a repeated request opens no second one."""
+    return str(uuid.uuid5(_NAMESPACE, f"basket\n{tenant_id}\n{principal}\n{idempotency_key}"))
+
+
+def number_workflow_id(onboarding: str, e164: str) -> str:
+    """The workflow id of an act upon an assigned number: one at a time. The number is personal data; a digest stands for it."""
+    digest = uuid.uuid5(_NAMESPACE, f"number\n{onboarding}\n{e164}")
+    return f"number/{digest}"

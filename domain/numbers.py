@@ -47,13 +47,52 @@ def grade_of(e164: str) -> Grade:
     return Grade.STANDARD
 
 
+PUBLIC = "public"
+"""The pool of what a white label offers to everybody (S3-25); every other pool is an account, whose numbers it holds (S3-26)."""
+Pool = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="`public`, or the account for which numbers are kept: only that customer's orders may take those",
+    ),
+]
+Segments = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[0-9]{1,10}$")], ...],
+    Field(max_length=4, description="Digits that must all occur in the national number; they may overlap", examples=[["737"]]),
+]
+Pick = Literal["next", "random", "block"]
+
+
 class NumberCriteria(Value):
-    """Numbers by description. The grade is part of the description because it is part of the price."""
+    """Numbers by description. The grade is part of the description because it is part of the price.
+
+    ``pick``: the lowest ones (S3-22), from a random place (S3-23), or ``count`` consecutive ones.
+    """
 
     count: Annotated[int, Field(ge=1, le=100)] = 1
     prefix: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,13}$", description="E.164 prefix", examples=["+44121"])]
     grade: Grade = Grade.STANDARD
-    pick: Literal["next", "random"] = "next"
+    pick: Pick = "next"
+    contains: Segments = ()
+    pool: Pool = PUBLIC
+
+
+class NumberSearch(Value):
+    """What somebody who chooses numbers looks for (S3-18 to S3-26). Whatever is unset matches everything."""
+
+    count: Annotated[int, Field(ge=1, le=100)] = 10
+    prefix: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,13}$")] | None = None
+    grades: tuple[Grade, ...] = ()
+    pick: Pick = "next"
+    contains: Segments = ()
+    pool: Pool = PUBLIC
+
+
+class GradedNumber(Value):
+    """A number and how memorable it is."""
+
+    e164: E164
+    grade: Grade
 
 
 class NumberSelection(Value):
@@ -108,3 +147,16 @@ class NumberRecord(Value):
     state: NumberState
     held_until: datetime | None = None
     quarantined_until: datetime | None = None
+    pool: Pool = PUBLIC
+
+
+class Assignment(Value):
+    """Whose number it is: the onboarding that it came with, and which of its services it rings (from 0)."""
+
+    e164: E164
+    tenant_id: str
+    account_id: str
+    onboarding_id: str
+    service: int
+    kind: Literal["organisation", "person"] = "organisation"
+    """Whose it was decides how long it rests (``domain.quarantine``)."""

@@ -140,6 +140,9 @@ class Order(Value):
         default="customer",
         description="A reseller is a white label of its own below yours: customers are created under it. It has no lines",
     )
+    basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
+        default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from domain.baskets import Basket
 from domain.calling import Calling, CallingChange, CallingWrite
 from domain.catalogue import Tenant
 from domain.mails import Mail, MailOrder
-from domain.numbers import Grade, Reservation
+from domain.numbers import Assignment, Grade, GradedNumber, NumberSearch, Reservation
 from domain.onboarding import Progress
 from domain.payments import Payment, PaymentMeans, PaymentOrder
+from domain.quarantine import Hold, Reclaim, Release, Swept
 from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
-from domain.voice import Line, LineRemoval
+from domain.voice import Line, LineRemoval, RoutedNumber
 
 
 class OnboardingRecords(Protocol):
@@ -172,3 +174,90 @@ class Catalogue(Protocol):
 
     async def grades(self, tenant_id: str, numbers: Sequence[str]) -> dict[str, Grade]:
         """The grade of each of these numbers that is in the tenant's inventory, whoever holds it."""
+
+
+class NumberStock(Protocol):
+    """The side of the inventory that people choose from, and give back to."""
+
+    async def search(self, tenant_id: str, wish: NumberSearch) -> Sequence[GradedNumber]:
+        """Free numbers that match everything that was wished for, ``wish.count`` at most (S3-27). Holds nothing."""
+
+    async def keep(self, tenant_id: str, pool: str, numbers: Sequence[str]) -> None:
+        """Move free numbers into a pool, all or none. Raises ``NumberUnavailable``, ``NotFound`` for no such customer."""
+
+    async def assignment(self, tenant_id: str, e164: str) -> Assignment:
+        """Whose number it is. Raises ``NotFound`` for one that is not the tenant's, ``Refused`` for one that nobody has."""
+
+    async def former(self, tenant_id: str, e164: str, account_id: str) -> Assignment:
+        """Whose number it was, if it rests and this account had it. Raises ``NotFound`` and ``Refused``."""
+
+
+class Quarantine(Protocol):
+    """Numbers that were given back rest, and may go back to whom they were taken from."""
+
+    async def quarantine(self, release: Release) -> None:
+        """Take an assigned number from its customer, until a date. Repeated, it is the same act."""
+
+    async def reclaim(self, reclaim: Reclaim) -> None:
+        """Give a resting number back to whom it was taken from. Raises ``NumberUnavailable`` if it does not rest any more."""
+
+    async def relinquish(self, reclaim: Reclaim) -> None:
+        """Undo ``reclaim``: the number rests as before."""
+
+
+class Reaper(Protocol):
+    """Frees what nobody speaks for any more. At most ``most`` at a time; what somebody else is just freeing is passed over."""
+
+    async def sweep_baskets(self, most: int) -> Swept:
+        """Close baskets whose time is over; their numbers are free."""
+
+    async def sweep_quarantine(self, most: int) -> Swept:
+        """Free the numbers that have rested long enough."""
+
+    async def overdue(self, most: int, after: str | None = None) -> Sequence[Hold]:
+        """Holds that have outlived every deadline, by onboarding, of those after this one."""
+
+    async def free_holds(self, holds: Sequence[Hold]) -> Swept:
+        """Free these holds and close their keys, as their own undo would have."""
+
+
+class Runs(Protocol):
+    """Which onboardings still run."""
+
+    async def ended(self, onboarding_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these that have no running workflow. Raises ``Unavailable``: no answer is not an end."""
+
+
+class Baskets(Protocol):
+    """Numbers held for an order that is being put together: one holder each, for a short time (``domain.baskets``).
+
+    Raises ``NotFound`` for a basket that is not the tenant's and ``Refused`` (``basket_gone``) for one whose time is over.
+    """
+
+    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
+        """Open an empty basket; the same id again is the same basket."""
+
+    async def get(self, tenant_id: str, basket_id: str) -> Basket:
+        """The basket as it stands. Looking does not prolong it."""
+
+    async def add(self, tenant_id: str, basket_id: str, numbers: Sequence[str]) -> Basket:
+        """Hold these numbers too, all or none. Raises ``NumberUnavailable`` with those that cannot be had."""
+
+    async def remove(self, tenant_id: str, basket_id: str, e164: str) -> Basket:
+        """Let a number go; one that is not in the basket is no error."""
+
+    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None) -> Basket:
+        """Price the basket on another plan."""
+
+    async def discard(self, tenant_id: str, basket_id: str) -> None:
+        """Let everything go. Repeated, it is the same act."""
+
+
+class NumberRouting(Protocol):
+    """Which numbers ring a line of the switch, one by one."""
+
+    async def silence(self, number: RoutedNumber) -> None:
+        """The number rings the line no more. Never rang it is success."""
+
+    async def ring(self, number: RoutedNumber) -> None:
+        """The number rings the line. Raises ``Refused`` without such a line, or if the number rings another."""

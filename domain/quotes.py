@@ -5,14 +5,14 @@ called by the starter only, and the ``Quote`` travels in the workflow's input. T
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from domain.base import Value
 from domain.billing import TaxCharge
 from domain.catalogue import Tenant
 from domain.money import Currency, Money, tax_on
-from domain.numbers import Grade
+from domain.numbers import Grade, GradedNumber
 from domain.orders import Order
 
 
@@ -115,3 +115,63 @@ def _taxes(order: Order, tenant: Tenant, net_minor: int) -> tuple[TaxCharge, ...
     else:
         rates = [own]
     return tuple(TaxCharge(name=name, rate_basis_points=rate, minor=tax_on(net_minor, rate)) for name, rate in rates)
+
+
+class NumberPrice(Value):
+    """A number with what it costs on a price list: once, and each period. Minor units, before tax."""
+
+    e164: str
+    grade: Grade
+    setup_minor: int
+    period_minor: int
+
+
+class NumberPricing(Value):
+    """The pricing list of chosen numbers (S3-33): each with its price, and what they cost together for the first period."""
+
+    price_list: str
+    plan: str
+    currency: Currency
+    numbers: tuple[NumberPrice, ...]
+    setup_minor: int
+    period_minor: int
+    net_minor: int
+    tax_name: str
+    tax_rate_basis_points: int
+    tax_minor: int
+    total_minor: int
+
+
+def price_numbers(numbers: Iterable[GradedNumber], tenant: Tenant, plan_code: str | None = None) -> NumberPricing:
+    """Price numbers on the tenant's current price list and a plan of it, the first one if none is named (S3-21, S2-24).
+
+    Raises ``ValueError`` for a plan that is not on the list.
+    """
+    plan = tenant.price_list.plan(plan_code)
+    if plan is None:
+        raise ValueError(f"no plan {plan_code}")
+    once = tenant.price_list.grade_setup_minor
+    priced = tuple(
+        NumberPrice(
+            e164=number.e164,
+            grade=number.grade,
+            setup_minor=once.get(number.grade, 0),
+            period_minor=plan.number_period_minor,
+        )
+        for number in numbers
+    )
+    setup, period = sum(number.setup_minor for number in priced), sum(number.period_minor for number in priced)
+    tax = tax_on(setup + period, tenant.tax_rate_basis_points)
+    return NumberPricing(
+        price_list=tenant.price_list.version,
+        plan=plan.code,
+        currency=tenant.currency,
+        numbers=priced,
+        setup_minor=setup,
+        period_minor=period,
+        net_minor=setup + period,
+        tax_name=tenant.tax_name,
+        tax_rate_basis_points=tenant.tax_rate_basis_points,
+        tax_minor=tax,
+        total_minor=setup + period + tax,
+    )

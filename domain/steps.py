@@ -20,7 +20,10 @@ class Opening(Value):
 
 
 class ReservationOrder(Value):
-    """Hold the numbers of every service of an order, all or none, until ``until`` (UTC)."""
+    """Hold the numbers of every service of an order, all or none, until ``until`` (UTC).
+
+    ``account_id`` is the customer's account: numbers of its pool may be taken. Named numbers may lie in ``basket``.
+    """
 
     key: str
     onboarding_id: str
@@ -28,6 +31,8 @@ class ReservationOrder(Value):
     selections: tuple[NumberSelection, ...]
     until: datetime
     progress: Progress
+    account_id: str | None = None
+    basket: str | None = None
 
 
 class LedgerPayment(Value):

@@ -52,3 +52,10 @@ class Credentials(Value):
     domain: str
     password: str
     numbers: tuple[E164, ...] = ()
+
+
+class RoutedNumber(Value):
+    """A number that rings, or shall ring, one line of the switch. The user name is the platform's only one of that name."""
+
+    e164: E164
+    username: Annotated[str, Field(pattern=r"^[a-z0-9]{1,64}$")]

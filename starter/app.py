@@ -20,6 +20,7 @@ from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
 from starter.calling import Callings
+from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
 from starter.remember import RememberedCatalogue
@@ -66,7 +67,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             await client.service_client.check_health()
 
         yield Services(
-            onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, database.accounts),
+            onboardings=Onboardings(
+                client, database.reader, catalogue, settings.task_queue, database.accounts, database.baskets
+            ),
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
@@ -75,6 +78,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             inventory=database.admin,
             callings=Callings(client, database.calling, switch, settings.task_queue),
             rate_groups=database.admin,
+            stock=database.stock,
+            baskets=database.baskets,
+            number_acts=NumberActs(client, database.stock, settings.task_queue),
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,

@@ -204,7 +204,7 @@ def _numbers_of_orders(ledgers: _Ledgers) -> Iterator[Found]:
     for order in ledgers.active():
         if assigned[order.id] != Counter({NumberState.ASSIGNED: order.number_count} if order.number_count else {}):
             have = assigned[order.id][NumberState.ASSIGNED]
-            yield order.id, f"The order is active with {have} numbers assigned and not the {order.number_count} it asks for."
+            yield order.id, f"The order is active with {have} numbers assigned and not the {order.number_count} it should have."
 
 
 def _released(ledgers: _Ledgers) -> Iterator[Found]:

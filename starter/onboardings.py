@@ -33,7 +33,8 @@ from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
 from domain.onboarding import OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
-from domain.ports import Catalogue
+from domain.ports import Baskets, Catalogue
+from domain.rules import Finding
 from domain.views import OnboardingReader, OnboardingView
 from starter import problems
 from starter.assessment import assess, attested
@@ -67,13 +68,15 @@ class Onboardings:
         catalogue: Catalogue,
         task_queue: str,
         accounts: Accounts | None = None,
+        baskets: Baskets | None = None,
     ) -> None:
-        """Without ``accounts`` nobody sees onboardings of accounts below their own."""
+        """Without ``accounts`` nobody sees onboardings of accounts below their own, without ``baskets`` no order names one."""
         self._client = client
         self._reader = reader
         self._catalogue = catalogue
         self._task_queue = task_queue
         self._accounts = accounts
+        self._baskets = baskets
 
     async def start(
         self,
@@ -102,6 +105,7 @@ class Onboardings:
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
         assessment = await assess(self._catalogue, tenant, order, terms, now)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
+        blocking += await self._basket_findings(order, tenant)
         if blocking or assessment.price is None:
             raise problems.of_findings(blocking)
         begin = OnboardingInput(
@@ -126,6 +130,17 @@ class Onboardings:
         except WorkflowAlreadyStartedError:
             return _replay(await self.view(onboarding, tenant.id), fingerprint)
         return Started(id=onboarding)
+
+    async def _basket_findings(self, order: Order, tenant: Tenant) -> list[Finding]:
+        """What is wrong with the basket that an order names. Whether its numbers can be had is for the step that takes them."""
+        if order.basket is None or self._baskets is None:
+            return []
+        try:
+            await self._baskets.get(tenant.id, order.basket)
+        except (NotFound, Refused) as error:
+            code = "basket_gone" if isinstance(error, Refused) else "basket_unknown"
+            return [Finding(code=code, pointer="/basket", message=error.message, fix="Open another basket, or leave it out.")]
+        return []
 
     async def _begin(self, begin: OnboardingInput) -> None:
         attributes = TypedSearchAttributes(

@@ -64,6 +64,19 @@ KINDS = {
     ),
     "no_such_user": Kind(409, "There is no such user here", "Create the user, or send an invitation."),
     "already_finished": Kind(409, "The onboarding has ended", "Its outcome says how. Start a new one if it is still wanted."),
+    "number_unavailable": Kind(
+        409, "A number cannot be had", "Somebody else has it, or it rests after its last customer. Search for another one."
+    ),
+    "basket_gone": Kind(409, "The basket holds nothing any more", "Open another basket and choose again."),
+    "number_not_assigned": Kind(409, "Nobody has this number", "Only a number that an active customer has can be given back."),
+    "number_busy": Kind(
+        409,
+        "Something is being done with this number",
+        "Look at the number in a moment; one act upon it at a time is carried out.",
+    ),
+    "not_former_customer": Kind(
+        409, "Another customer had this number", "While it rests, only the customer that had it may have it back."
+    ),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
     "too_large": Kind(
         413,

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ema
 from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, Day, DialRule, fit
 from domain.customer import E164, Address, Contact, Coordinates, Country, Customer, LongText, Text
-from domain.numbers import NumberCriteria, NumberRecord, NumberSelection
+from domain.numbers import PUBLIC, Grade, NumberCriteria, NumberRecord, NumberSelection, Pool
 from domain.onboarding import Outcome, State
 from domain.orders import Administration, NumberSetting, Order, Service, TermsAcceptance
-from domain.quotes import Quote
+from domain.quotes import NumberPrice, NumberPricing, Quote
 from domain.rules import Finding
 from domain.views import OnboardingView
 from starter.messages import message
@@ -38,6 +38,7 @@ def _written(value: object) -> object:
 
 # By itself a whole number would be read as seconds since 1970.
 WrittenDay = Annotated[Day, BeforeValidator(_written)]
+PlanCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["office-20"])]
 WhiteLabel = Annotated[
     str,
     Field(
@@ -64,6 +65,33 @@ def e164(text: str, region: str) -> str | None:
         return None
     formatted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return formatted if _E164.fullmatch(formatted) else None
+
+
+def e164_prefix(text: str, region: str) -> str | None:
+    """The beginning of a number in E.164, read as somebody in that region would dial it (S3-19); ``None`` if it is none.
+
+    ``0121 496`` in GB is ``+44121496``. A trunk prefix is left out where the region has one; Italy's leading 0 is no such.
+    """
+    digits = re.sub(r"[ ()./\-]", "", text)
+    international = digits.startswith("+")
+    if not re.fullmatch(r"\+?[0-9]+", digits):
+        return None
+    if not international:
+        plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if plan is None or plan.country_code is None:
+            return None
+        if digits.startswith("00") and plan.international_prefix == "00":
+            digits = "+" + digits[2:]
+        else:
+            digits = f"+{plan.country_code}{digits.removeprefix(plan.national_prefix or '')}"
+    return digits if re.fullmatch(r"\+[1-9][0-9]{0,13}", digits) else None
+
+
+Prefix = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=30, pattern=r"^[+0-9 ()./\-]+$"),
+    Field(description="How the numbers begin, national or international", examples=["0121 496"]),
+]
 
 
 class AddressBody(Address, extra="forbid"):
@@ -108,8 +136,9 @@ class InvoicingBody(Invoicing, extra="forbid"):
 
 
 class CriteriaBody(NumberCriteria, extra="forbid"):
-    """Numbers by description."""
+    """Numbers by description. A national prefix is read as dialled where the telephones stand."""
 
+    prefix: Prefix
     count: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
 
 
@@ -231,6 +260,14 @@ class CreateOnboarding(Order):
         if self.customer.service_address is not None:
             region = self.customer.service_address.country
         for position, service in enumerate(data["services"]):
+            if (criteria := service["numbers"]["criteria"]) is not None:
+                begin = e164_prefix(criteria["prefix"], region)
+                if begin is None:
+                    message = f"No number begins like this in {region}."
+                    fix = "Write it as +44121, or as it is dialled there."
+                    pointer = f"/services/{position}/numbers/criteria/prefix"
+                    found.append(Finding(code="prefix_invalid", pointer=pointer, message=message, fix=fix))
+                criteria["prefix"] = begin
             base, seen = f"/services/{position}/numbers/explicit", set[str]()
             numbers = [normal(text, f"{base}/{i}", region) for i, text in enumerate(service["numbers"]["explicit"])]
             for index, number in enumerate(numbers):
@@ -291,13 +328,21 @@ class ResolveUndoBody(RejectBody):
     resolved: StrictBool = Field(description="True: done by hand. False: try again now")
 
 
+class ImportRow(Body):
+    """A number whose grade somebody chose."""
+
+    number: Annotated[str, Field(max_length=60)]
+    grade: Grade | None = Field(default=None, description="Computed from the digits if unset")
+
+
 class ImportNumbers(Body):
     """Numbers for the inventory."""
 
-    numbers: Annotated[tuple[Annotated[str, Field(max_length=60)], ...], Field(min_length=1, max_length=10_000)] = Field(
-        examples=[["0121 496 0000", "+441214960001"]]
+    numbers: Annotated[tuple[Annotated[str, Field(max_length=60)] | ImportRow, ...], Field(min_length=1, max_length=10_000)] = (
+        Field(examples=[["0121 496 0000", {"number": "+441214960001", "grade": "gold"}]])
     )
     region: Country = Field(description="The country in which numbers without a plus are dialled")
+    pool: Pool = PUBLIC
     white_label: WhiteLabel | None = None
 
 
@@ -321,6 +366,103 @@ class ImportReport(BaseModel):
     added: int = Field(description="How many were not in the inventory before")
     invalid: int = Field(description="How many rows are not in the inventory: invalid or refused")
     rows: list[ImportedNumber]
+
+
+class FoundNumbers(BaseModel):
+    """Free numbers that match every criterion, with what each costs. Nothing is held: put those wanted into a basket."""
+
+    items: list[NumberPrice]
+    price_list: str
+    plan: str
+    currency: str
+
+
+class NamedNumbers(Body):
+    """Numbers by name."""
+
+    numbers: Annotated[tuple[Telephone, ...], Field(min_length=1, max_length=100)]
+    region: Country | None = Field(default=None, description="The country in which numbers without a plus are dialled")
+
+    def e164s(self) -> tuple[dict[str, int], list[Finding]]:
+        """Each number in E.164 with its first place; and what cannot be read."""
+        read, found = dict[str, int](), list[Finding]()
+        for place, text in enumerate(self.numbers):
+            # Without a region only the international form says which number is meant.
+            number = e164(text, self.region or "ZZ")
+            if number is None:
+                fix = "Write it as +441214960123, or name the region it is dialled in."
+                pointer = f"/numbers/{place}"
+                found.append(
+                    Finding(code="telephone_invalid", pointer=pointer, message="This is not a telephone number.", fix=fix)
+                )
+            else:
+                read.setdefault(number, place)
+        return read, found
+
+
+class KeepNumbers(NamedNumbers):
+    """Free numbers that shall be of another pool."""
+
+    pool: Pool
+    white_label: WhiteLabel | None = None
+
+
+class Kept(BaseModel):
+    """The numbers are of this pool now."""
+
+    pool: str
+    numbers: list[E164]
+
+
+class ReleaseBody(Reason):
+    """Take a number from its customer."""
+
+    days: Annotated[int, Field(strict=True, ge=1, le=730)] | None = Field(
+        default=None, description="How long it rests; at least what its country asks. The white label's policy if unset"
+    )
+    nuisance: StrictBool = Field(
+        default=False, description="Given back because of nuisance calls: some countries ask for longer"
+    )
+    white_label: WhiteLabel | None = None
+
+
+class ReclaimBody(Body):
+    """Give a resting number back to the customer that had it."""
+
+    account_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] = Field(description="The customer's account")
+    white_label: WhiteLabel | None = None
+
+
+class NumberActed(BaseModel):
+    """The number as it stands. ``done`` is false while the act still goes on; it cannot be lost any more."""
+
+    done: bool
+    number: NumberRecord
+
+
+class OpenBasket(Body):
+    """An empty basket."""
+
+    pool: Pool = PUBLIC
+    plan: PlanCode | None = None
+    white_label: WhiteLabel | None = None
+
+
+class BasketPlan(Body):
+    """The plan that a basket is priced on; the price list's first if unset."""
+
+    plan: PlanCode | None = None
+
+
+class BasketBody(BaseModel):
+    """What a basket holds, until when (UTC), and what it costs on today's price list."""
+
+    id: str
+    pool: str
+    created_at: datetime
+    expires_at: datetime = Field(description="Each change moves it on by 15 minutes, to two hours after the opening at most")
+    seconds_left: int
+    pricing: NumberPricing
 
 
 class Links(BaseModel):

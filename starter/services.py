@@ -8,10 +8,12 @@ from typing import Protocol
 from domain.access import Identities
 from domain.accounts import Accounts
 from domain.calling import RateGroup
+from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
-from domain.ports import Catalogue, HostedCardPage
+from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.views import OnboardingReader
 from starter.calling import Callings
+from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
 
@@ -55,8 +57,13 @@ class Secrets(Protocol):
 class Inventory(Protocol):
     """The side of the inventory that operators fill."""
 
-    async def import_numbers(self, tenant_id: str, numbers: Sequence[str]) -> int:
-        """Add E.164 numbers to a tenant's inventory; those that are there already stay as they are. Returns how many are new."""
+    async def import_numbers(
+        self, tenant_id: str, numbers: Sequence[str], grades: Mapping[str, Grade] | None = None, pool: str = PUBLIC
+    ) -> int:
+        """Add E.164 numbers to a pool of a tenant's inventory; those that are there already stay as they are.
+
+        ``grades`` are those that somebody chose; the others are computed. Returns how many are new.
+        """
 
 
 class RateGroups(Protocol):
@@ -89,6 +96,9 @@ class Services:
     inventory: Inventory
     callings: Callings
     rate_groups: RateGroups
+    stock: NumberStock
+    baskets: Baskets
+    number_acts: NumberActs
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets

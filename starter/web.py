@@ -4,7 +4,19 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from starter import invitations, pages, problems, webhooks
-from starter.api import accounts, calling, decisions, described, docs, health, inventory, onboardings, users
+from starter.api import (
+    accounts,
+    baskets,
+    calling,
+    decisions,
+    described,
+    docs,
+    health,
+    inventory,
+    numbers,
+    onboardings,
+    users,
+)
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -32,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
             {"name": "Accounts", "description": "The tree of accounts, and who does what in it."},
             {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
+            {"name": "Baskets", "description": "Numbers held while an order is put together."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
@@ -39,7 +52,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    for module in (onboardings, decisions, calling, inventory, accounts, users, health, docs, webhooks, invitations, pages):
+    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.mount("/static", StaticFiles(directory=HERE / "static"))

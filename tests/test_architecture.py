@@ -343,8 +343,8 @@ async def test_every_workflow_is_registered_by_the_worker(temporal_server: Any) 
 
 def test_people_can_say_everything_that_was_promised() -> None:
     """What other systems call; a name that is gone is a broken contract."""
-    definitions = [vars(kind).get("__temporal_workflow_definition") for kind in classes_of(workflows)]
-    (definition,) = (one for one in definitions if one and one.name == "onboarding")
+    defined = [vars(kind).get("__temporal_workflow_definition") for kind in classes_of(workflows)]
+    (definition,) = (found for found in defined if found is not None and found.name == "onboarding")
     assert set(definition.signals) == {"approve", "reject", "activate", "cancel"}
     assert set(definition.queries) >= {"state"}
     assert set(definition.updates) >= {

@@ -115,6 +115,8 @@ class OnboardingWorkflow(Reversible):
                 selections=tuple(service.numbers for service in order.services),
                 until=until,
                 progress=progress,
+                account_id=self._account,
+                basket=order.basket,
             ),
             "numbers_held",
             count=str(order.number_count),

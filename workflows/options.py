@@ -67,5 +67,12 @@ UNDO = ActivityConfig(
 )
 """Undoing, and writing down what was undone: every attempt is bounded, the number of attempts is not."""
 
+SWEEP = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(minutes=5),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(seconds=30)),
+)
+"""One batch of the reaper. Its next run is a minute away, and does what this one could not."""
+
 REMIND_OPERATORS = timedelta(days=1)
 """How often operators are reminded of what only they can move."""

@@ -3,6 +3,7 @@
 from sqlalchemy import text
 
 from adapters.database.admin import Admin
+from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
@@ -15,12 +16,13 @@ from adapters.database.onboardings import Records
 from adapters.database.reader import Reader
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
+from adapters.database.stock import Stock
 from adapters.database.tree import Tree
 from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
 from domain.accounts import Accounts
-from domain.ports import CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
@@ -39,6 +41,8 @@ class Database:
         self.mail_desk: MailDesk = Desk(self._transactions)
         self.catalogue: Catalogue = TenantCatalogue(self._transactions)
         self.reader: OnboardingReader = Reader(self._transactions)
+        self.stock = Stock(self._transactions)
+        self.baskets: Baskets = BasketStore(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
         self.calling: CallingRecords = AccountCalling(self._transactions)
         self.accounts: Accounts = Tree(self._transactions)

@@ -1,6 +1,6 @@
 """Setting up: the platform, its tenants, their stock of numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import ledger
+from adapters.database import baskets, ledger
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, ledger_entries, tenants
 from adapters.database.tables import numbers as stock
@@ -18,7 +18,7 @@ from domain.calling import RateGroup
 from domain.catalogue import Tenant
 from domain.customer import name_key
 from domain.errors import NotFound
-from domain.numbers import grade_of
+from domain.numbers import PUBLIC, Grade, grade_of
 
 _BATCH = 1000
 _a = accounts.c
@@ -68,14 +68,17 @@ class Admin:
             lambda connection: _put_tenant(connection, tenant, credit_limit_minor, opening_balance_minor, parent_id)
         )
 
-    async def import_numbers(self, tenant_id: str, numbers: Iterable[str]) -> int:
+    async def import_numbers(
+        self, tenant_id: str, numbers: Iterable[str], grades: Mapping[str, Grade] | None = None, pool: str = PUBLIC
+    ) -> int:
         """Add E.164 numbers to a tenant's inventory, graded. One that the platform has already stays as it is, whoever has it.
 
-        Returns how many are new. Works in batches; one that was broken off may be repeated.
+        ``grades`` overrides the grade of those in it (S3-20). Numbers of another ``pool`` than the public one are kept for that
+        customer; raises ``NotFound`` if the tenant has no such customer. Returns how many are new. Works in batches; one that was broken off may be repeated.
         """
         added, rest = 0, iter(numbers)
         while batch := sorted(set(islice(rest, _BATCH))):
-            added += await self._transactions.write(partial(_add_numbers, tenant_id, batch))
+            added += await self._transactions.write(partial(_add_numbers, tenant_id, pool, grades or {}, batch))
         return added
 
     async def rate_groups(self, tenant_id: str) -> tuple[RateGroup, ...]:
@@ -154,6 +157,11 @@ def _no_white_label() -> NotFound:
     return NotFound("There is no such white label, or it is not yours to see.")
 
 
-def _add_numbers(tenant_id: str, batch: list[str], connection: Connection) -> int:
-    rows = [{"e164": e164, "tenant_id": tenant_id, "grade": grade_of(e164), "state": "available"} for e164 in batch]
+def _add_numbers(tenant_id: str, pool: str, grades: Mapping[str, Grade], batch: list[str], connection: Connection) -> int:
+    if pool != PUBLIC:
+        baskets.require_customer(connection, tenant_id, pool)
+    rows = [
+        {"e164": e164, "tenant_id": tenant_id, "grade": grades.get(e164) or grade_of(e164), "state": "available", "pool": pool}
+        for e164 in batch
+    ]
     return len(connection.execute(_ADD_NUMBER.on(connection), rows).all())

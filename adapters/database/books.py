@@ -3,7 +3,16 @@
 from sqlalchemy import Connection, func, select
 
 from adapters.database.statements import now
-from adapters.database.tables import accounts, calling, ledger_entries, ledger_holds, mail_log, numbers, onboardings
+from adapters.database.tables import (
+    accounts,
+    calling,
+    ledger_entries,
+    ledger_holds,
+    mail_log,
+    number_releases,
+    numbers,
+    onboardings,
+)
 from adapters.transactions import Transactions
 from domain.books import AccountBook, Books, CallingBook, EntryBook, HoldBook, LetterBook, NumberBook, OrderBook
 from domain.keys import line_name
@@ -16,7 +25,13 @@ _ORDERS = (
     .join(accounts, _a.id == _o.account_id, isouter=True)
     .order_by(_o.created_at, _o.id)
 )
-_NUMBERS = select(numbers).where(numbers.c.held_by.is_not(None)).order_by(numbers.c.e164)
+# What lies in baskets belongs to no order yet.
+_NUMBERS = select(numbers).where(numbers.c.onboarding_id.is_not(None)).order_by(numbers.c.e164)
+_RELEASED = (
+    select(number_releases.c.onboarding_id, func.count())
+    .where(number_releases.c.reclaimed_at.is_(None))
+    .group_by(number_releases.c.onboarding_id)
+)
 _ENTERED = select(_e.account_id, func.sum(_e.amount_minor).label("amount_minor")).group_by(_e.account_id).subquery("entered")
 _ACCOUNTS = (
     select(_a.id, _a.balance_minor, _a.held_minor, func.coalesce(_ENTERED.c.amount_minor, 0).label("entries_minor"))
@@ -51,6 +66,7 @@ class OurBooks:
 
 
 def _read(connection: Connection) -> Books:
+    released: dict[str, int] = dict(connection.execute(_RELEASED).all())
     return Books(
         read_at=now(),
         orders=tuple(
@@ -64,7 +80,7 @@ def _read(connection: Connection) -> Books:
                 means=means_kind(row.order),
                 total_minor=row.quote.total_minor,
                 currency=row.quote.currency,
-                number_count=row.order.number_count,
+                number_count=row.order.number_count - released.get(row.id, 0),
                 lines=tuple(line_name(row.id, position) for position in range(len(row.order.services))),
                 activated=row.terms is not None,
                 updated_at=row.updated_at,

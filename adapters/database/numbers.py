@@ -1,15 +1,17 @@
 """Telephone numbers: one holder each, found by walking an index that holds only what is free."""
 
 import secrets
+from itertools import islice
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
-from adapters.database import progress, step_keys
+from adapters.database import baskets, number_search, progress, step_keys
+from adapters.database.number_search import beyond
 from adapters.database.statements import now
 from adapters.database.tables import numbers
 from adapters.transactions import Transactions
 from domain.errors import NumberUnavailable
-from domain.numbers import HeldNumber, NumberCriteria, Reservation
+from domain.numbers import PUBLIC, HeldNumber, NumberCriteria, Reservation
 from domain.steps import ReservationOrder, Undo
 
 _n = numbers.c
@@ -19,12 +21,19 @@ _LONGEST = 15  # digits of an E.164 number
 # Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
 _NAMED = (
     select(_n.e164)
-    .where(_n.e164.in_(bindparam("named", expanding=True)), _n.tenant_id == bindparam("tenant"), _n.state == "available")
+    .where(
+        _n.e164.in_(bindparam("named", expanding=True)),
+        _n.tenant_id == bindparam("tenant"),
+        _n.pool.in_(bindparam("pools", expanding=True)),
+        # What lies in the basket of the order was never free to others, and is taken even when the basket's time is over.
+        or_(_n.state == "available", and_(_n.state == "held", _n.basket_id == bindparam("basket"))),
+    )
     .order_by(_n.e164)
     .with_for_update(key_share=True)
 )
 _FREE = select(_n.free_e164).where(
     _n.tenant_id == bindparam("tenant"),
+    _n.pool == bindparam("pool"),
     _n.grade == bindparam("grade"),
     _n.free_e164 >= bindparam("first"),
     _n.free_e164 < bindparam("past"),
@@ -34,6 +43,18 @@ _DESCRIBED = (
     _FREE.where(_n.free_e164.not_in(bindparam("chosen", expanding=True)))
     .order_by(_n.free_e164)
     .limit(bindparam("wanted"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+# What was found without a lock is taken if it is still there, and passed over if somebody is just taking it.
+_STILL_FREE = (
+    select(_n.e164)
+    .where(
+        _n.e164.in_(bindparam("found", expanding=True)),
+        _n.tenant_id == bindparam("tenant"),
+        _n.pool == bindparam("pool"),
+        _n.state == "available",
+    )
+    .order_by(_n.e164)
     .with_for_update(key_share=True, skip_locked=True)
 )
 _ENDS = select(
@@ -49,6 +70,7 @@ _HOLD = (
         held_until=bindparam("until"),
         onboarding_id=bindparam("onboarding"),
         service=bindparam("position"),
+        basket_id=None,
     )
 )
 _HELD = (
@@ -99,13 +121,11 @@ def unassign(connection: Connection, onboarding_id: str) -> None:
     connection.execute(_UNASSIGN, {"onboarding": onboarding_id})
 
 
-def beyond(prefix: str) -> str:
-    """The least text greater than every text that begins with ``prefix``."""
-    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
-
-
 def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
     if step_keys.begin(connection, order.key):
+        if order.basket:
+            # The basket's row first, as whoever else changes the basket does: so they wait for each other here only.
+            baskets.lock(connection, order.tenant_id, order.basket)
         held = _claim(connection, order)
         if held:
             connection.execute(
@@ -121,6 +141,8 @@ def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
                     for number in held
                 ],
             )
+        if order.basket:
+            baskets.empty(connection, order.basket)
     else:
         rows = connection.execute(_HELD, {"onboarding": order.onboarding_id, "key": order.key})
         held = [HeldNumber(e164=row.e164, service=row.service) for row in rows]
@@ -132,12 +154,15 @@ def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
     """Lock every number of the order, or raise ``NumberUnavailable``. Named ones first: they are the only ones waited for."""
     named = [e164 for selection in order.selections for e164 in selection.explicit]
     if named:
-        free = connection.execute(_NAMED, {"tenant": order.tenant_id, "named": named}).scalars().all()
+        terms = {"tenant": order.tenant_id, "named": named, "basket": order.basket, "pools": _pools(order)}
+        free = connection.execute(_NAMED, terms).scalars().all()
         if len(free) < len(named):
             raise NumberUnavailable("A number of this order is not available any more. Choose another one.")
     chosen: list[str] = list(named)
     described: dict[NumberCriteria, list[str]] = {}
     for criteria, count in _wanted(order).items():
+        if criteria.pool not in _pools(order):
+            raise NumberUnavailable("These numbers are kept for another customer. Choose from the public pool.")
         described[criteria] = found = _find(connection, order.tenant_id, criteria, count, chosen)
         chosen += found
     held = []
@@ -150,7 +175,15 @@ def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
     return held
 
 
+def _pools(order: ReservationOrder) -> list[str]:
+    """Where the order may take numbers from: what is there for everybody, and what is kept for its customer."""
+    return [PUBLIC] if order.account_id is None else [PUBLIC, order.account_id]
+
+
 def _kind(criteria: NumberCriteria) -> NumberCriteria:
+    # Consecutive numbers are only so within the service that asks for them.
+    if criteria.pick == "block":
+        return criteria
     return criteria.model_copy(update={"count": 1})
 
 
@@ -165,9 +198,14 @@ def _wanted(order: ReservationOrder) -> dict[NumberCriteria, int]:
 
 
 def _find(connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: list[str]) -> list[str]:
-    terms = {"tenant": tenant_id, "grade": criteria.grade, "first": criteria.prefix, "past": beyond(criteria.prefix)}
+    if criteria.pick == "block":
+        return _find_blocks(connection, tenant_id, criteria, count, set(chosen))
+    terms = {"tenant": tenant_id, "pool": criteria.pool, "grade": criteria.grade}
+    terms |= {"first": criteria.prefix, "past": beyond(criteria.prefix)}
 
     def seek(first: str, past: str, wanted: int) -> list[str]:
+        if criteria.contains:
+            return _seek_digits(connection, tenant_id, criteria, first, past, wanted, set(chosen))
         within = terms | {"first": first, "past": past, "wanted": wanted, "chosen": chosen}
         return list(connection.execute(_DESCRIBED, within).scalars())
 
@@ -176,10 +214,53 @@ def _find(connection: Connection, tenant_id: str, criteria: NumberCriteria, coun
     if len(found) < count and start != criteria.prefix:
         found += seek(criteria.prefix, start, count - len(found))
     if len(found) < count:
-        raise NumberUnavailable(
-            "Fewer numbers of this kind are available than were ordered. Ask for fewer, or for another kind."
-        )
+        raise _too_few()
     return found
+
+
+def _too_few() -> NumberUnavailable:
+    return NumberUnavailable("Fewer numbers of this kind are available than were ordered. Ask for fewer, or for another kind.")
+
+
+def _lock(connection: Connection, tenant_id: str, pool: str, found: list[str]) -> list[str]:
+    terms = {"tenant": tenant_id, "pool": pool, "found": found}
+    return list(connection.execute(_STILL_FREE, terms).scalars()) if found else []
+
+
+def _seek_digits(
+    connection: Connection, tenant_id: str, criteria: NumberCriteria, first: str, past: str, wanted: int, chosen: set[str]
+) -> list[str]:
+    """Numbers that hold the segments, found without locks and then locked as far as they are still free."""
+    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    walking = (number.e164 for number in number_search.walk(connection, on, criteria.contains, first, past, wanted))
+    held: list[str] = []
+    # No more are locked than are taken: others pass over a locked number, and would miss the last ones.
+    while len(held) < wanted and (found := list(islice(walking, wanted - len(held)))):
+        held += _lock(connection, tenant_id, criteria.pool, [e164 for e164 in found if e164 not in chosen])
+    return held
+
+
+def _find_blocks(connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: set[str]) -> list[str]:
+    """The lowest block of consecutive numbers that can be had; whole, or ``NumberUnavailable``.
+
+    ``count`` is a multiple of the criteria's own where several services want such a block.
+    """
+    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    taken: list[str] = []
+    start = on.first
+    while len(taken) < count:
+        run = number_search.block(connection, on, criteria.contains, criteria.count, start)
+        if not run:
+            raise _too_few()
+        numbers = [number.e164 for number in run]
+        held = set(_lock(connection, tenant_id, criteria.pool, numbers)) - chosen
+        missing = [e164 for e164 in numbers if e164 not in held]
+        if missing:
+            start = missing[-1] + "0"
+            continue
+        taken += numbers
+        start = numbers[-1] + "0"
+    return taken
 
 
 def _random_start(connection: Connection, terms: dict[str, str]) -> str:

@@ -205,17 +205,60 @@ numbers = Table(
     Column("onboarding_id", Id),
     Column("service", Integer),
     Column("quarantined_until", UtcDateTime),
+    # "public", or the account for which the number is kept (S3-26). A word and not a null: only an equality leaves the index
+    # behind it in order.
+    Column("pool", Id, nullable=False, server_default="public"),
+    Column("basket_id", Id),
     CheckConstraint("state IN ('available', 'held', 'assigned', 'quarantined')", name="state"),
     # One column, so one holder; and no holder without saying which.
-    CheckConstraint("(state IN ('held', 'assigned')) = (held_by IS NOT NULL AND onboarding_id IS NOT NULL)", name="holder"),
+    CheckConstraint(
+        "(state IN ('held', 'assigned')) = (held_by IS NOT NULL AND (onboarding_id IS NOT NULL OR basket_id IS NOT NULL))",
+        name="holder",
+    ),
+    CheckConstraint("basket_id IS NULL OR (state = 'held' AND onboarding_id IS NULL)", name="basket"),
+    CheckConstraint("(state = 'quarantined') = (quarantined_until IS NOT NULL)", name="quarantine"),
     # What a claim walks: only free numbers are in it, so it costs the same however many were sold. It is a column of its own
     # because a planner may read a range of e164 by the primary key, past every number that is sold.
     Column("free_e164", Digits, Computed("CASE WHEN state = 'available' THEN e164 END", persisted=True)),
-    _partial("ix_numbers_free", "tenant_id", "grade", "free_e164", where="free_e164 IS NOT NULL"),
+    _partial("ix_numbers_free", "tenant_id", "pool", "grade", "free_e164", where="free_e164 IS NOT NULL"),
     _partial("ix_numbers_holder", "onboarding_id", where="onboarding_id IS NOT NULL"),
+    _partial("ix_numbers_basket", "basket_id", where="basket_id IS NOT NULL"),
+    # What the reaper walks, the longest overdue first.
+    _partial("ix_numbers_held_until", "held_until", "e164", where="state = 'held'"),
+    _partial("ix_numbers_quarantined_until", "quarantined_until", "e164", where="quarantined_until IS NOT NULL"),
     Index(None, "tenant_id", "e164"),
     Index(None, "tenant_id", "state", "e164"),
     sqlite_with_rowid=False,
+)
+
+baskets = Table(
+    "baskets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    # Whose pool its numbers may come from beside the public one.
+    Column("pool", Id, nullable=False),
+    Column("plan", String(40)),
+    Column("created_by", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    _partial("ix_baskets_open", "expires_at", "id", where="closed_at IS NULL"),
+)
+
+# Every assigned number that was given back: how long it rests, and who may have it again meanwhile.
+number_releases = Table(
+    "number_releases",
+    metadata,
+    Column("e164", Digits, ForeignKey("numbers.e164"), primary_key=True),
+    Column("onboarding_id", Id, ForeignKey("onboardings.id"), primary_key=True),
+    Column("account_id", Id, nullable=False),
+    Column("service", Integer, nullable=False),
+    Column("held_by", Key, nullable=False),
+    Column("released_at", UtcDateTime, nullable=False),
+    Column("quarantined_until", UtcDateTime, nullable=False),
+    Column("reclaimed_at", UtcDateTime),
+    Index(None, "onboarding_id"),
 )
 
 ledger_entries = Table(

@@ -16,8 +16,8 @@ from adapters.transactions import connect
 from adapters.voice import rights
 from adapters.voice.preferences import Preference, put
 from domain.calling import CallingWrite
-from domain.errors import KeyClosed, ProvisioningRefused, Unavailable
-from domain.voice import Line, LineRemoval
+from domain.errors import KeyClosed, ProvisioningRefused, Refused, Unavailable
+from domain.voice import Line, LineRemoval, RoutedNumber
 
 # Said once here: building a statement anew for every line costs more than running it.
 #
@@ -42,6 +42,13 @@ _ADD_ALIAS = text(
     "INSERT INTO dbaliases (alias_username, alias_domain, username, domain) VALUES (:form, :domain, :username, :domain)"
 )
 _DROP_ALIASES = text("DELETE FROM dbaliases WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+_ALIASES_OF = text("SELECT alias_username, username FROM dbaliases WHERE alias_username IN :forms").bindparams(
+    bindparam("forms", expanding=True, type_=String)
+)
+_SILENCE = text("DELETE FROM dbaliases WHERE username = :username AND alias_username IN :forms").bindparams(
+    bindparam("forms", expanding=True, type_=String)
+)
+_DOMAIN_OF = text("SELECT domain FROM subscriber WHERE username = :username")
 _REMOVE_LINE = tuple(
     text(f"DELETE FROM {table} WHERE username = :username AND domain = :domain")  # noqa: S608, three constants
     for table in ("dbaliases", "usr_preferences", "subscriber")
@@ -82,6 +89,18 @@ class KamailioSwitch:
     async def first_call(self, account_id: str) -> datetime | None:
         """When the account made its first call (UTC); ``None`` before it (S4-19). Raises ``Unavailable``."""
         return await self._transactions.read(lambda connection: rights.first_call(connection, account_id))
+
+    async def silence(self, number: RoutedNumber) -> None:
+        """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""
+        terms = {"username": number.username, "forms": _forms(number.e164)}
+        await self._transactions.write(lambda connection: connection.execute(_SILENCE, terms))
+
+    async def ring(self, number: RoutedNumber) -> None:
+        """The number rings the line. Raises ``Refused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
+        try:
+            await self._transactions.write(partial(_ring, number))
+        except IntegrityError as error:
+            raise _alias_taken() from error
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -145,6 +164,24 @@ def _write_preferences(connection: Connection, line: Line) -> None:
     put(connection, line.username, line.domain, wanted)
 
 
+def _forms(e164: str) -> list[str]:
+    """How callers dial it, with the plus and without."""
+    return [e164, e164.removeprefix("+")]
+
+
+def _ring(number: RoutedNumber, connection: Connection) -> None:
+    domain = connection.scalar(_DOMAIN_OF, {"username": number.username})
+    if domain is None:
+        raise _line_missing()
+    forms = _forms(number.e164)
+    present = {row.alias_username: row.username for row in connection.execute(_ALIASES_OF, {"forms": forms})}
+    if set(present.values()) - {number.username}:
+        raise _alias_taken()
+    owner = {"username": number.username, "domain": domain}
+    if missing := [{**owner, "form": form} for form in forms if form not in present]:
+        connection.execute(_ADD_ALIAS, missing)
+
+
 def _remove(removal: LineRemoval, connection: Connection) -> None:
     connection.execute(_CLOSE_KEY, {"key": removal.key})
     for statement in _REMOVE_LINE:
@@ -170,6 +207,11 @@ def _device_kept(reason: str) -> Unavailable:
         f"({reason}). It is tried again; if this stays, check that Kamailio runs and DIALTONE_VOICE_RPC_URL is its JSON-RPC.",
         code="switch_unavailable",
     )
+
+
+def _line_missing() -> Refused:
+    sentence = "The line that this number rang is not on the switch any more, so it cannot ring it again."
+    return Refused(sentence, code="line_missing")
 
 
 def _alias_taken() -> ProvisioningRefused:

@@ -8,7 +8,7 @@ from typing import Literal
 from adapters.voice.kamailio import KamailioSwitch
 from domain.calling import CallingWrite
 from domain.errors import ProvisioningRefused, Unavailable
-from domain.voice import Line, LineRemoval
+from domain.voice import Line, LineRemoval, RoutedNumber
 
 REJECTED = "0999"
 """A line with a number that ends so is refused for good."""
@@ -62,6 +62,14 @@ class FaultySwitch:
     async def first_call(self, account_id: str) -> datetime | None:
         """As the real switch says."""
         return await self._switch.first_call(account_id)
+
+    async def silence(self, number: RoutedNumber) -> None:
+        """As the real switch does."""
+        await self._switch.silence(number)
+
+    async def ring(self, number: RoutedNumber) -> None:
+        """As the real switch does."""
+        await self._switch.ring(number)
 
     async def close(self) -> None:
         """Let go of what the real switch holds."""

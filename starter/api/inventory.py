@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from domain.access import Right
-from domain.numbers import NumberState
+from domain.numbers import Grade, NumberState
 from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
@@ -51,7 +51,8 @@ async def import_numbers(principal: Caller, body: ImportNumbers, services: Work)
     tenant = await own_tenant(services, principal, body.white_label)
     # Thousands of rows take a second to read, in which nobody else would be answered.
     rows, good = await asyncio.to_thread(_read, body)
-    added = await services.inventory.import_numbers(tenant.id, tuple(good)) if good else 0
+    grades = {number: chosen for number, place in good.items() if (chosen := _grade(body, place)) is not None}
+    added = await services.inventory.import_numbers(tenant.id, tuple(good), grades, body.pool) if good else 0
     ours = await services.catalogue.grades(tenant.id, tuple(good)) if good else {}
     for number in good.keys() - ours.keys():
         detail = "Another white label has this number, and keeps it. Check it, and whose inventory it belongs in."
@@ -63,7 +64,8 @@ async def import_numbers(principal: Caller, body: ImportNumbers, services: Work)
 def _read(body: ImportNumbers) -> tuple[list[ImportedNumber], dict[str, int]]:
     """What each row says, and the row of every number that is one."""
     rows, good = [], dict[str, int]()
-    for row, text in enumerate(body.numbers):
+    for row, given in enumerate(body.numbers):
+        text = given if isinstance(given, str) else given.number
         number = e164(text, body.region)
         if number is None:
             detail = f"This is not a telephone number in {body.region}. Write it as +441214960123, or as it is dialled there."
@@ -75,6 +77,11 @@ def _read(body: ImportNumbers) -> tuple[list[ImportedNumber], dict[str, int]]:
             good[number] = row
             rows.append(ImportedNumber(row=row, text=text, e164=number, result="accepted"))
     return rows, good
+
+
+def _grade(body: ImportNumbers, row: int) -> Grade | None:
+    given = body.numbers[row]
+    return None if isinstance(given, str) else given.grade
 
 
 @router.get("/plans", summary="Plans and prices", responses=declared(403, 404))

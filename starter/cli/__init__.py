@@ -7,7 +7,19 @@ import typer
 from pydantic import ValidationError
 
 from domain.errors import DialtoneError
-from starter.cli import accounts, calling, checks, keys, numbers, onboardings, output, running, users, white_labels
+from starter.cli import (
+    accounts,
+    baskets,
+    calling,
+    checks,
+    keys,
+    numbers,
+    onboardings,
+    output,
+    running,
+    users,
+    white_labels,
+)
 from starter.cli.api import CommandFailed
 from starter.local.processes import StackError
 
@@ -51,6 +63,7 @@ app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
+app.add_typer(baskets.app, name="baskets", rich_help_panel=_DATA)
 app.add_typer(keys.app, name="keys", rich_help_panel=_DATA)
 app.command("migrate", rich_help_panel=_DATA)(running.migrate)
 app.command("audit", rich_help_panel=_DATA)(checks.audit)

@@ -112,11 +112,12 @@ class Api:
         params, headers = {"full": "true"} if full else {}, {"Content-Type": "application/json"}
         return self._read(self._ask("POST", "/v1/order-checks", content=body, params=params, headers=headers))
 
-    def send(self, method: str, path: str, body: dict[str, Any], **query: Any) -> dict[str, Any]:
-        """As ``post``, with another verb."""
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
+        """A PUT, PATCH or DELETE, repeatable as ``post`` is. An answer without a body is an empty dictionary."""
         params = {name: value for name, value in query.items() if value is not None}
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._read(self._ask(method, path, json=body, params=params, headers=headers))
+        response = self._ask(method, path, json=body, params=params, headers=headers)
+        return {} if response.status_code == httpx.codes.NO_CONTENT else self._read(response)
 
     def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
         """Start an onboarding. Returns the answer and whether it was there already."""

@@ -105,7 +105,7 @@ def test_numbers_are_imported_and_found(dialtone: Dialtone) -> None:
     assert imported.returncode == 1
     assert imported.stdout.strip() == "2"
     assert "row 3: not a number" in imported.stderr
-    found = dialtone("numbers", "search", "--prefix", "+442079", "--white-label", "northway")
+    found = dialtone("numbers", "list", "--prefix", "+442079", "--white-label", "northway")
     assert found.stdout.splitlines() == ["+442079460001\tstandard\tavailable", "+442079460002\tstandard\tavailable"]
 
 

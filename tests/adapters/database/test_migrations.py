@@ -85,6 +85,10 @@ async def test_constraints_and_partial_indexes_are_really_there(empty_url: str) 
         "ix_numbers_free": False,
         "ix_accounts_resellers": False,
         "ix_numbers_holder": False,
+        "ix_numbers_basket": False,
+        "ix_numbers_held_until": False,
+        "ix_numbers_quarantined_until": False,
+        "ix_baskets_open": False,
     }
 
 

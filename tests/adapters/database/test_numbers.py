@@ -190,7 +190,17 @@ async def test_whatever_orders_do_every_number_has_one_holder_or_none(database: 
         await database.numbers.release(case.undo(Step.RESERVE_NUMBERS))
 
 
-TERMS = {"tenant": TENANT.id, "grade": "standard", "first": "+44121", "past": "+44122", "wanted": 3, "chosen": ["+44121"]}
+TERMS = {
+    "tenant": TENANT.id,
+    "pool": "public",
+    "pools": ["public"],
+    "basket": None,
+    "grade": "standard",
+    "first": "+44121",
+    "past": "+44122",
+    "wanted": 3,
+    "chosen": ["+44121"],
+}
 
 
 def plan(connection: Connection, statement: Select[Any]) -> str:

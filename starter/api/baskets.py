@@ -1,0 +1,122 @@
+"""Baskets: numbers held while an order is put together."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response, status
+
+from domain import keys
+from domain.access import Right
+from domain.baskets import Basket
+from domain.catalogue import Tenant
+from domain.errors import NumberUnavailable
+from domain.quotes import price_numbers
+from domain.rules import Finding
+from starter import problems
+from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
+from starter.api.described import problems as declared
+from starter.api.numbers import Number, taken
+from starter.schemas import BasketBody, BasketPlan, NamedNumbers, OpenBasket, WhiteLabel
+
+router = APIRouter(prefix="/v1/baskets", tags=["Baskets"], route_class=Authenticated, dependencies=[Strict])
+
+BasketId = Annotated[
+    str,
+    Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples=["2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11"]),
+]
+Whose = Annotated[WhiteLabel | None, Query()]
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    summary="Open a basket",
+    responses={
+        201: {"headers": {"Location": {"schema": {"type": "string"}, "required": True}}},
+        **declared(400, 403, 404, 409, 413),
+    },
+)
+async def open_basket(principal: Caller, body: OpenBasket, services: Work, key: DecisionKey, response: Response) -> BasketBody:
+    """An empty basket. With an `Idempotency-Key` a repetition is answered with the same one."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, body.white_label)
+    _known_plan(tenant, body.plan)
+    basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
+    basket = await services.baskets.open(tenant.id, basket_id, principal.id, body.pool, body.plan)
+    response.headers["Location"] = f"/v1/baskets/{basket.id}"
+    return _body(basket, tenant)
+
+
+@router.get("/{basket_id}", summary="Look into a basket", responses=declared(403, 404, 409))
+async def get_basket(basket_id: BasketId, principal: Caller, services: Work, white_label: Whose = None) -> BasketBody:
+    """Its numbers, their prices, and until when it holds them. Looking does not prolong that."""
+    need(principal, Right.READ)
+    tenant = await own_tenant(services, principal, white_label)
+    return _body(await services.baskets.get(tenant.id, basket_id), tenant)
+
+
+@router.patch("/{basket_id}", summary="Price a basket on another plan", responses=declared(400, 403, 404, 409, 413))
+async def choose_plan(
+    basket_id: BasketId, principal: Caller, body: BasketPlan, services: Work, white_label: Whose = None
+) -> BasketBody:
+    """The numbers stay; their prices follow the plan."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, white_label)
+    _known_plan(tenant, body.plan)
+    return _body(await services.baskets.choose_plan(tenant.id, basket_id, body.plan), tenant)
+
+
+@router.put("/{basket_id}/numbers", summary="Add numbers", responses=declared(400, 403, 404, 409, 413))
+async def add_numbers(
+    basket_id: BasketId, principal: Caller, body: NamedNumbers, services: Work, white_label: Whose = None
+) -> BasketBody:
+    """Adds one number or many, all or none; what lies in the basket stays. Those that cannot be had are pointed at."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, white_label)
+    numbers, found = body.e164s()
+    if found:
+        raise problems.of_findings(found)
+    try:
+        basket = await services.baskets.add(tenant.id, basket_id, tuple(numbers))
+    except NumberUnavailable as error:
+        raise taken(error, numbers) from error
+    return _body(basket, tenant)
+
+
+@router.delete("/{basket_id}/numbers/{e164}", summary="Remove a number", responses=declared(403, 404, 409))
+async def remove_number(
+    basket_id: BasketId, e164: Number, principal: Caller, services: Work, white_label: Whose = None
+) -> BasketBody:
+    """Others can have it at once. A number that is not in the basket is no error."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, white_label)
+    return _body(await services.baskets.remove(tenant.id, basket_id, e164), tenant)
+
+
+@router.delete("/{basket_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Discard a basket", responses=declared(403, 404))
+async def discard_basket(basket_id: BasketId, principal: Caller, services: Work, white_label: Whose = None) -> None:
+    """Lets go of all its numbers. May be repeated."""
+    need(principal, Right.ONBOARD)
+    tenant = await own_tenant(services, principal, white_label)
+    await services.baskets.discard(tenant.id, basket_id)
+
+
+def _known_plan(tenant: Tenant, plan: str | None) -> None:
+    if tenant.price_list.plan(plan) is None:
+        message, fix = "There is no such plan on the price list.", "Choose one that GET /v1/plans lists."
+        raise problems.of_findings([Finding(code="unknown_plan", pointer="/plan", message=message, fix=fix)])
+
+
+def _body(basket: Basket, tenant: Tenant) -> BasketBody:
+    # A plan may have left the price list since it was chosen; the answer names the one that was used.
+    plan = basket.plan if tenant.price_list.plan(basket.plan) else None
+    left = (basket.expires_at - datetime.now(UTC)).total_seconds()
+    return BasketBody(
+        id=basket.id,
+        pool=basket.pool,
+        created_at=basket.created_at,
+        expires_at=basket.expires_at,
+        seconds_left=max(int(left), 0),
+        pricing=price_numbers(basket.numbers, tenant, plan),
+    )

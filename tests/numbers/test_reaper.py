@@ -1,0 +1,101 @@
+"""The reaper frees what nobody speaks for any more, and nothing else."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import Client
+
+from adapters.reaping import keep_reaping, schedule_id
+from domain.errors import KeyClosed
+from domain.keys import workflow_id
+from domain.onboarding import Step
+from domain.quarantine import SweepBounds
+from tests.adapters.database.steps import Case, described
+from tests.builders import paid_by_parent
+from tests.numbers.conftest import DRAMA, TENANT, Exchange
+
+
+async def test_baskets_past_their_time_and_rested_numbers_are_freed_and_nothing_before(exchange: Exchange) -> None:
+    await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:20])
+    await exchange.order({"explicit": [DRAMA[1], DRAMA[2]]})
+    await exchange.ask("POST", f"/v1/numbers/{DRAMA[1]}/release", json={"days": 30})
+    await exchange.basket(DRAMA[5], DRAMA[6])
+    assert await exchange.reap() == {"baskets": 0, "holds": 0, "holds_kept": 0, "rested": 0, "more": False}
+    await exchange.clock(timedelta(days=29))
+    young = await exchange.basket(DRAMA[7])
+    assert (await exchange.reap())["baskets"] == 1
+    assert [await exchange.state(DRAMA[at]) for at in (1, 2, 5, 7)] == ["quarantined", "assigned", "available", "held"]
+    await exchange.clock(timedelta(days=1, seconds=1))
+    assert (await exchange.reap())["rested"] == 1
+    assert await exchange.state(DRAMA[1]) == "available"
+    assert DRAMA[1] in await exchange.found(count=100)
+    assert (await exchange.ask("GET", f"/v1/baskets/{young['id']}")).status_code == 409
+
+
+async def an_overdue_hold(exchange: Exchange, name: str, count: int = 2) -> Case:
+    case = Case(paid_by_parent(name=name))
+    await exchange.database.records.open_account(case.opening())
+    order = case.reservation(described(count)).model_copy(update={"until": datetime.now(UTC) - timedelta(hours=1)})
+    await exchange.database.numbers.reserve(order)
+    return case
+
+
+async def test_a_hold_is_freed_only_when_its_onboarding_does_not_run(exchange: Exchange) -> None:
+    await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:20])
+    gone, running, young = [await an_overdue_hold(exchange, name) for name in ("gone", "running", "young")]
+    # Running, with no worker on its queue: it stays so.
+    await exchange.client.start_workflow(
+        "onboarding", running.input, id=workflow_id(running.id), task_queue=f"nobody-{uuid.uuid4()}"
+    )
+    await exchange.database.numbers.release(young.undo(Step.RESERVE_NUMBERS))
+    report = await exchange.reap()
+    assert (report["holds"], report["holds_kept"]) == (1, 1)
+    held = {number.onboarding_id for number in (await exchange.database.books.read()).numbers}
+    assert held == {running.id}
+    with pytest.raises(KeyClosed):  # an attempt of the step that is still on its way does not take them again
+        await exchange.database.numbers.reserve(gone.reservation(described(2)))
+    await exchange.client.get_workflow_handle(workflow_id(running.id)).terminate()
+    assert (await exchange.reap())["holds"] == 1
+    assert (await exchange.database.books.read()).numbers == ()
+
+
+async def test_two_reapers_at_once_free_everything_once(exchange: Exchange) -> None:
+    await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:200])
+    for at in range(12):
+        await exchange.basket(*DRAMA[at * 5 : at * 5 + 5])
+    for name in ("one", "two"):
+        await an_overdue_hold(exchange, name)
+    await exchange.clock(timedelta(hours=3))
+    reports = await asyncio.gather(exchange.reap(), exchange.reap(), exchange.reap())
+    assert (sum(report["baskets"] for report in reports), sum(report["holds"] for report in reports)) == (12, 2)
+    assert len(await exchange.found(count=100)) == 100
+
+
+async def test_one_run_is_bounded_and_says_that_there_is_more(exchange: Exchange) -> None:
+    await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:10])
+    for at in range(6):
+        await exchange.basket(DRAMA[at])
+    await exchange.clock(timedelta(hours=3))
+    report = await exchange.client.execute_workflow(
+        "number_reaper",
+        SweepBounds(batch=2, batches=2),
+        id=f"reaper-{uuid.uuid4()}",
+        task_queue=exchange.task_queue,
+        result_type=dict,
+    )
+    assert (report["baskets"], report["more"]) == (4, True)
+    assert (await exchange.reap())["baskets"] == 2
+
+
+async def test_the_schedule_is_made_once_runs_the_reaper_and_stays_paused(client: Client) -> None:
+    queue = f"reaping-{uuid.uuid4()}"
+    await asyncio.gather(*(keep_reaping(client, queue) for _ in range(4)))
+    handle = client.get_schedule_handle(schedule_id(queue))
+    await handle.pause(note="while the database is moved")
+    await keep_reaping(client, queue)
+    described = (await handle.describe()).schedule
+    assert described.state.paused
+    assert described.spec.intervals[0].every == timedelta(minutes=1)
+    await handle.delete()
