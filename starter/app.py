@@ -68,7 +68,12 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
 
         yield Services(
             onboardings=Onboardings(
-                client, database.reader, catalogue, settings.task_queue, database.accounts, database.baskets
+                client,
+                database.reader,
+                catalogue,
+                settings.task_queue,
+                accounts=database.accounts,
+                baskets=database.baskets,
             ),
             reader=database.reader,
             catalogue=catalogue,

@@ -67,6 +67,7 @@ class Onboardings:
         reader: OnboardingReader,
         catalogue: Catalogue,
         task_queue: str,
+        *,
         accounts: Accounts | None = None,
         baskets: Baskets | None = None,
     ) -> None:

@@ -241,7 +241,7 @@ class CreateOnboarding(Order):
         """
         data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device"})
         if self.create_sip_device and not self.services:
-            data["services"] = ({"label": "SIP device", "numbers": {"explicit": ()}, "settings": ()},)
+            data["services"] = (ServiceBody(label="SIP device").model_dump(),)
         region, found = self.customer.home or country, []
 
         def normal(text: str, pointer: str, region: str) -> str:
@@ -276,7 +276,7 @@ class CreateOnboarding(Order):
                     found.append(Finding(code="number_twice", pointer=f"{base}/{index}", message=message, fix=fix))
                 seen.add(number)
             service["numbers"]["explicit"] = numbers
-            if service.get("caller_id") is not None:
+            if service["caller_id"] is not None:
                 service["caller_id"] = normal(service["caller_id"], f"/services/{position}/caller_id", region)
             for index, setting in enumerate(service["settings"]):
                 if setting["forward_to"] is not None:

@@ -93,7 +93,9 @@ class RunningKamailio:
     def __init__(self, database_url: str, *, gateway: bool = False, defines: Sequence[str] = ()) -> None:
         self._database_url = database_url
         self._defines = defines
+        # Kamailio is told this port when it starts and somebody answers there later, so it is kept from others meanwhile.
         self._gateway_port = free_port() if gateway else None
+        self._kept = _keep(self._gateway_port)
         self._directory = tempfile.TemporaryDirectory(prefix="kamailio-", ignore_cleanup_errors=True)
         self._run = Path(self._directory.name)
         self._process: asyncio.subprocess.Process | None = None
@@ -138,6 +140,8 @@ class RunningKamailio:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+        if self._kept is not None:
+            self._kept.close()
         self._directory.cleanup()
 
     @property
@@ -178,19 +182,28 @@ class RunningKamailio:
     async def gateway(self) -> AsyncIterator[Phone]:
         """The gateway to the telephone network: answers every call that the switch sends out."""
         assert self._gateway_port is not None, "this Kamailio was started without a gateway"
-        async with self._answering_at(self._gateway_port) as gateway:
-            yield gateway
+        assert self._kept is not None, "somebody answers as the gateway already"
+        self._kept.close()
+        self._kept = None
+        try:
+            async with self._answering_at(self._gateway_port) as gateway:
+                yield gateway
+        finally:
+            self._kept = _keep(self._gateway_port)
 
     @asynccontextmanager
     async def _answering_at(self, port: int) -> AsyncIterator[Phone]:
         log = self._next_log()
         process = await self._sipp("answer", log, "-p", str(port))
         try:
-            while not _bound(port):  # noqa: ASYNC110, there is no event to wait for
+            while not _bound(port):
+                if process.returncode is not None:
+                    raise AssertionError(f"sipp did not start answering:\n{log.with_suffix('.out').read_text()}")
                 await asyncio.sleep(0.02)
             yield Phone(log)
         finally:
-            process.kill()
+            if process.returncode is None:
+                process.kill()
             await process.wait()
 
     async def _ask(
@@ -239,6 +252,14 @@ class RunningKamailio:
                 await asyncio.sleep(0.02)
             else:
                 return
+
+
+def _keep(port: int | None) -> socket.socket | None:
+    if port is None:
+        return None
+    kept = socket.socket(type=socket.SOCK_DGRAM)
+    kept.bind((_LOOPBACK, port))
+    return kept
 
 
 def _bound(port: int) -> bool:

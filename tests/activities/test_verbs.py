@@ -37,7 +37,9 @@ def ledgers(world: World) -> Any:
 def test_no_activity_is_left_out(desk: Desk) -> None:
     undone = {entry[3] for entry in STEPS}
     others = {"register_onboarding", "record_progress", "amend_onboarding", "send_mail"}
-    assert set(desk.methods) == set(VALUES) == {entry[0] for entry in STEPS} | undone | others
+    # What changes the right to call later has no undo; tests/workflows/test_calling.py plays it.
+    calling = {"change_calling", "allow_calling", "confirm_calling"}
+    assert set(desk.methods) - calling == set(VALUES) == {entry[0] for entry in STEPS} | undone | others
 
 
 @EACH

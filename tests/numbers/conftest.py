@@ -207,7 +207,7 @@ async def exchange(database: Database, temporal_server: RunningTemporal, tmp_pat
     )
     services, keys = await _shop(
         database,
-        Onboardings(client, database.reader, database.catalogue, queue, database.baskets),
+        Onboardings(client, database.reader, database.catalogue, queue, baskets=database.baskets),
         NumberActs(client, database.stock, queue),
     )
     transport = httpx.ASGITransport(create_app(services))

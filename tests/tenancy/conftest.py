@@ -30,7 +30,9 @@ from domain.access import Role
 from domain.errors import Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
+from starter.calling import Callings
 from starter.local.temporal_server import RunningTemporal
+from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
 from starter.remember import RememberedCatalogue
@@ -174,7 +176,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     settings = Settings(task_queue=f"tenancy-{uuid.uuid4()}")
     catalogue = RememberedCatalogue(database.catalogue)
     services = Services(
-        onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, database.accounts),
+        onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, accounts=database.accounts),
         reader=database.reader,
         catalogue=catalogue,
         identities=database.identities,
@@ -191,6 +193,11 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
             support_email="help@platform.example",
         ),
         inventory=database.admin,
+        callings=Callings(client, database.calling, _Switch(world), settings.task_queue),
+        rate_groups=database.admin,
+        stock=database.stock,
+        baskets=database.baskets,
+        number_acts=NumberActs(client, database.stock, settings.task_queue),
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
         secrets=SECRETS,
