@@ -30,7 +30,7 @@ system: ## install what only the full test run needs (root on Debian or Ubuntu)
 	@deploy/install-test-system.sh
 
 test: $(STAMP) system ## run every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(STAMP) ## format, lint, types, import rules, migrations
 	@$(BIN)/ruff format --check .
