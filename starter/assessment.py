@@ -51,6 +51,11 @@ def attested(principal: Principal, tenant: Tenant, order: Order, now: datetime, 
     """That an operator accepted the terms on the customer's behalf; a customer who administers accepts them in person (C15)."""
     if order.administration is not Administration.OPERATOR:
         return None
+    return on_behalf(principal, tenant, now, address)
+
+
+def on_behalf(principal: Principal, tenant: Tenant, now: datetime, address: str | None) -> TermsAcceptance:
+    """The record that the customer accepted the terms, attested by the caller at this IP address."""
     return TermsAcceptance(
         version=tenant.terms.version,
         sha256=tenant.terms.sha256,

@@ -43,7 +43,7 @@ async def open_basket(principal: Caller, body: OpenBasket, services: Work, key: 
     tenant = await own_tenant(services, principal, body.white_label)
     _known_plan(tenant, body.plan)
     basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
-    basket = await services.baskets.open(tenant.id, basket_id, principal.id, body.pool, body.plan)
+    basket = await services.baskets.open(tenant.id, basket_id, principal.actor, body.pool, body.plan)
     response.headers["Location"] = f"/v1/baskets/{basket.id}"
     return _body(basket, tenant)
 

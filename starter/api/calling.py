@@ -170,7 +170,7 @@ async def _change(services: Services, principal: Principal, calling: Calling, ac
             "key": unique,
             "account_id": calling.account_id,
             "tenant_id": tenant_id or "",
-            "actor": principal.id,
+            "actor": principal.actor,
             "act": act,
             "at": datetime.now(UTC),
         }

@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from domain import keys
 from domain.access import Principal, Right
 from domain.onboarding import Correction, Decision, OnboardingStatus, TakeOver, UndoResolution
-from domain.orders import TermsAcceptance
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
 from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
+from starter.assessment import on_behalf
 from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody, TakeOverBody
 from starter.services import Services
 
@@ -83,17 +83,14 @@ async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey
 
 
 @router.post("/take-over", summary="Take over from the customer")
-async def take_over(principal: Caller, view: Own, services: Work, key: DecisionKey, body: TakeOverBody) -> OnboardingStatus:
+async def take_over(
+    request: Request, principal: Caller, view: Own, services: Work, key: DecisionKey, body: TakeOverBody
+) -> OnboardingStatus:
     """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
     need(principal, Right.OPERATE)
     tenant = await services.catalogue.tenant(view.tenant_id)
-    terms = TermsAcceptance(
-        version=tenant.terms.version,
-        sha256=tenant.terms.sha256,
-        capacity="on_behalf",
-        accepted_by=principal.actor,
-        accepted_at=datetime.now(UTC),
-    )
+    address = request.client.host if request.client else None
+    terms = on_behalf(principal, tenant, datetime.now(UTC), address)
     decision = TakeOver(actor=principal.actor, person=principal.person, consent=body.consent, terms=terms)
     return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", key))
 

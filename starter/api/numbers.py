@@ -99,7 +99,7 @@ async def release_number(e164: Number, principal: Caller, body: ReleaseBody, ser
         message, fix = f"A number of this country rests for at least {least} days.", "Ask for so many or more, or leave it out."
         raise problems.of_findings([Finding(code="quarantine_too_short", pointer="/days", message=message, fix=fix)])
     days = quarantine.rest_days(e164, number.kind, asked=body.days, policy=tenant.quarantine_days, nuisance=body.nuisance)
-    done = await services.number_acts.release(number, days, principal.id, body.reason)
+    done = await services.number_acts.release(number, days, principal.actor, body.reason)
     return await _acted(services, tenant, e164, done, response)
 
 
@@ -109,7 +109,7 @@ async def reclaim_number(e164: Number, principal: Caller, body: ReclaimBody, ser
     need(principal, Right.OPERATE)
     tenant = await own_tenant(services, principal, body.white_label)
     number = await services.stock.former(tenant.id, e164, body.account_id)
-    done = await services.number_acts.reclaim(number, principal.id)
+    done = await services.number_acts.reclaim(number, principal.actor)
     return await _acted(services, tenant, e164, done, response)
 
 

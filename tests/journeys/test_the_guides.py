@@ -229,7 +229,7 @@ async def test_an_operator_takes_over_what_a_customer_cannot_activate(town: Town
     view = await town.northway.wait_until_over(onboarding)
     assert (view["state"], view["order"]["administration"], view["order"]["payer"]) == ("active", "operator", "parent")
     assert view["charged_minor"] == view["quote"]["total_minor"] > 0
-    assert view["terms"]["capacity"] == "on_behalf"
+    assert (view["terms"]["capacity"], view["terms"]["address"]) == ("on_behalf", "127.0.0.1")
     told = {entry["event"]: entry for entry in await town.northway.events(onboarding)}
     assert told["take_over_decided"]["detail"] == {"consent": "Agreed on the telephone"}
     assert (await town.mailbox.letter(customer.address, "taken_over"))["links"]
