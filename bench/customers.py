@@ -17,7 +17,7 @@ from domain.onboarding import OnboardingInput
 from domain.orders import Administration, Order, TermsAcceptance
 from domain.quotes import quote
 from starter.local.state import EXAMPLES
-from starter.schemas import CreateOnboarding
+from starter.schemas.orders import CreateOnboarding
 from starter.seed import read_white_label
 
 NUMBERS = 20_000

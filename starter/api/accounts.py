@@ -14,8 +14,8 @@ from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
 from starter.problems import ProblemError
 from starter.remember import RememberedKeys
-from starter.schemas import Listing
-from starter.schemas_of_people import AddUser, CreateUser, InviteUser, MemberAnswer, TokenAnswer, UserActs
+from starter.schemas.base import Listing
+from starter.schemas.people import AddUser, CreateUser, InviteUser, MemberAnswer, TokenAnswer, UserActs
 
 router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
 

@@ -17,7 +17,8 @@ from starter import problems
 from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.api.numbers import Number, taken
-from starter.schemas import BasketBody, BasketPlan, NamedNumbers, OpenBasket, WhiteLabel
+from starter.schemas.base import WhiteLabel
+from starter.schemas.numbers import BasketBody, BasketPlan, NamedNumbers, OpenBasket
 
 router = APIRouter(prefix="/v1/baskets", tags=["Baskets"], route_class=Authenticated, dependencies=[Strict])
 

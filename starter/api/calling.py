@@ -25,7 +25,8 @@ from domain.rules import Finding, Severity
 from starter import problems
 from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
-from starter.schemas import Body, DialRuleBodies, Listing, WhiteLabel, WrittenDay
+from starter.schemas.base import Body, Listing, WhiteLabel, WrittenDay
+from starter.schemas.orders import DialRuleBodies
 from starter.services import Services
 
 router = APIRouter(prefix="/v1", tags=["Calling"], route_class=Authenticated, dependencies=[Strict])

@@ -14,7 +14,8 @@ from starter import lines
 from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
 from starter.assessment import on_behalf
-from starter.schemas import CorrectBody, Listing, Reason, RejectBody, ResolveUndoBody, TakeOverBody
+from starter.schemas.base import Listing, Reason
+from starter.schemas.onboardings import CorrectBody, RejectBody, ResolveUndoBody, TakeOverBody
 from starter.services import Services
 
 router = APIRouter(

@@ -11,7 +11,8 @@ from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
-from starter.schemas import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans, WhiteLabel, e164
+from starter.schemas.base import WhiteLabel, e164
+from starter.schemas.numbers import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans
 
 router = APIRouter(prefix="/v1", tags=["Inventory"], route_class=Authenticated, dependencies=[Strict])
 

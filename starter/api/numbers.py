@@ -16,18 +16,8 @@ from domain.rules import Finding
 from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
-from starter.schemas import (
-    FoundNumbers,
-    KeepNumbers,
-    Kept,
-    NumberActed,
-    PlanCode,
-    Prefix,
-    ReclaimBody,
-    ReleaseBody,
-    WhiteLabel,
-    e164_prefix,
-)
+from starter.schemas.base import PlanCode, Prefix, WhiteLabel, e164_prefix
+from starter.schemas.numbers import FoundNumbers, KeepNumbers, Kept, NumberActed, ReclaimBody, ReleaseBody
 from starter.services import Services
 
 router = APIRouter(prefix="/v1/numbers", tags=["Inventory"], route_class=Authenticated, dependencies=[Strict])

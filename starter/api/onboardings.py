@@ -12,7 +12,9 @@ from starter import events, problems
 from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.assessment import ValidityReport, assess, attested, report
-from starter.schemas import Accepted, CreateOnboarding, Listing, Onboarding, OnboardingPage, WhiteLabel
+from starter.schemas.base import Listing, WhiteLabel
+from starter.schemas.onboardings import Accepted, Onboarding, OnboardingPage
+from starter.schemas.orders import CreateOnboarding
 
 router = APIRouter(prefix="/v1/onboardings", tags=["Onboardings"], route_class=Authenticated, dependencies=[Strict])
 

@@ -10,8 +10,8 @@ from starter.api.described import problems
 from starter.people import TooManyAttempts
 from starter.problems import Problem
 from starter.remember import RememberedKeys
-from starter.schemas_of_people import Caller as CallerAnswer
-from starter.schemas_of_people import SessionAnswer, SignInBody
+from starter.schemas.people import Caller as CallerAnswer
+from starter.schemas.people import SessionAnswer, SignInBody
 
 doors = APIRouter(prefix="/v1/sessions", tags=["Sessions"], dependencies=[Strict])
 """Open to whoever knocks."""

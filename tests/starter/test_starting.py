@@ -13,7 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from domain import keys
 from domain.onboarding import OnboardingInput, State
 from starter.onboardings import Onboardings
-from starter.schemas import CreateOnboarding
+from starter.schemas.orders import CreateOnboarding
 from starter.web import create_app
 from tests.starter.conftest import BASE, OTHER, TENANT, House, an_order_body, build
 from tests.starter.memory import Reader, view_of

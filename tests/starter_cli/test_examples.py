@@ -14,7 +14,7 @@ from domain.rules import approval_reasons, blocking, findings, means_kind
 from starter.demo.stories import STORIES
 from starter.local.processes import StackError
 from starter.local.state import EXAMPLES
-from starter.schemas import CreateOnboarding
+from starter.schemas.orders import CreateOnboarding
 from starter.seed import read_white_label, seed
 
 ORDERS = sorted(EXAMPLES.glob("orders/*.json"))

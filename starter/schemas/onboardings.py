@@ -1,0 +1,116 @@
+"""What is decided about an onboarding, and how it is shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, EmailStr, Field, StrictBool
+
+from domain.customer import LongText
+from domain.onboarding import Outcome, State
+from domain.orders import Administration, Order, TermsAcceptance
+from domain.quotes import Quote
+from domain.views import OnboardingView
+from starter.messages import message
+from starter.schemas.base import Body, Links, Listing, Reason
+
+
+class RejectBody(Body):
+    """Why the order is not approved. The requester reads it."""
+
+    reason: LongText = Field(examples=["The credit limit is too high for a new customer"])
+
+
+class TakeOverBody(Body):
+    """Why the operator may do what the customer was to do."""
+
+    consent: LongText = Field(
+        description="How the customer agreed to it. It is kept in the timeline, so leave personal data out",
+        examples=["Asked for it on the telephone, 22 November"],
+    )
+    terms_accepted: Literal[True] = Field(description="That the customer has accepted the terms, attested by you")
+
+
+class CorrectBody(Reason):
+    """What is corrected; fields left out stay as they are."""
+
+    email: EmailStr | None = Field(default=None, description="The contact's e-mail address", examples=["ada@example.com"])
+
+
+class ResolveUndoBody(RejectBody):
+    """What became of an undo that did not succeed by itself."""
+
+    undo: Annotated[str, Field(max_length=200, pattern=r"^[\x21-\x7e]+$")] = Field(
+        description="Which one: an entry of stuck_undos", examples=["release_payment"]
+    )
+    resolved: StrictBool = Field(description="True: done by hand. False: try again now")
+
+
+class Accepted(BaseModel):
+    """The order is accepted and cannot be lost any more. Follow ``links.events`` to see it proceed."""
+
+    id: str
+    state: State
+    links: Links
+    account_administrator: Literal["you", "customer"] = Field(
+        description="Who administers the account once it is active: you, who ordered it, or the customer who activates it"
+    )
+
+    @classmethod
+    def of(cls, onboarding_id: str, state: State, administration: Administration) -> Self:
+        path = f"/v1/onboardings/{onboarding_id}"
+        return cls(
+            id=onboarding_id,
+            state=state,
+            links=Links(self=path, events=f"{path}/events"),
+            account_administrator="you" if administration is Administration.OPERATOR else "customer",
+        )
+
+
+class Onboarding(BaseModel):
+    """One onboarding as it stands. Amounts are minor units of the quote's currency; times are UTC."""
+
+    id: str
+    tenant_id: str
+    account_id: str
+    account_number: str | None = Field(description="For people; set once the account is opened")
+    state: State
+    message: str = Field(description="Where it stands, as a sentence for people")
+    tm_forum_state: str = Field(description="The same as a TMF622 product order state")
+    waits_for: str | None
+    deadline: datetime | None
+    generation: int
+    needs_attention: str | None
+    outcome: Outcome | None
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+    order: Order
+    quote: Quote
+    approval_reasons: tuple[str, ...]
+    terms: TermsAcceptance | None
+    numbers: tuple[str, ...]
+    charged_minor: int
+    refunded_minor: int
+    links: Links
+
+    @classmethod
+    def of(cls, view: OnboardingView) -> Self:
+        path = f"/v1/onboardings/{view.id}"
+        links = Links(self=path, events=f"{path}/events")
+        facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
+        return cls(
+            message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)}
+        )
+
+
+def _discreet(order: Order) -> Order:
+    """The order without what nobody needs to read again: of an identity number the last two characters are left."""
+    number = order.customer.identity_number
+    if number is None:
+        return order
+    masked = order.customer.model_copy(update={"identity_number": "X" * (len(number) - 2) + number[-2:]})
+    return order.model_copy(update={"customer": masked})
+
+
+class OnboardingPage(Listing[Onboarding]):
+    """One page of onboardings, newest first."""
