@@ -27,6 +27,9 @@ class ContactBody(Contact, extra="forbid"):
 class CoordinatesBody(Coordinates, extra="forbid"):
     """A place on the map, WGS 84 degrees."""
 
+    latitude: Annotated[float, Field(strict=True, ge=-90, le=90, allow_inf_nan=False)]
+    longitude: Annotated[float, Field(strict=True, ge=-180, le=180, allow_inf_nan=False)]
+
 
 class CustomerBody(Customer, extra="forbid"):
     """The party that is signed up."""
