@@ -122,4 +122,5 @@ def _refused(error: FailureError) -> NumberOutcome:
     """An answer that is no ends the act; what is broken fails it, and stays to be looked at."""
     if not is_refusal(error):
         raise error
-    return NumberOutcome(done=False, code=failure_code(error), reason=str(cause_of(error)))
+    # Not str(): that puts the code before the sentence.
+    return NumberOutcome(done=False, code=failure_code(error), reason=getattr(cause_of(error), "message", None))

@@ -1,14 +1,13 @@
 """Records the histories that every later version must replay: ``make histories`` or ``python -m tests.histories.record``.
 
-One file for each scene, of real runs on a real server against simulated ports, into a folder named after the release. Until
-a release is out, record it anew whenever the workflow has changed; once it is out its folder is never touched again,
-and a change of the workflow goes behind ``workflow.patched`` until the replay of the old ones is green.
+One file for each scene, of real runs on a real server against simulated ports, into a folder named after the release. What is
+there stays as it is: a change of a workflow goes behind ``workflow.patched`` until the replay of the old ones is green. Only
+scenes without a file are recorded; to replace one on purpose, delete its file.
 """
 
 import asyncio
 import json
 import logging
-import shutil
 import sys
 import tempfile
 import tomllib
@@ -24,7 +23,8 @@ from temporalio.testing import TimeSkipper
 from adapters.settings import Settings
 from starter.local.processes import Guard
 from starter.local.temporal_server import start_temporal_server
-from tests.histories.scenes import SCENES, Scene
+from tests.histories.others import OTHERS, AnyHandle, Shelf
+from tests.histories.scenes import SCENES
 from tests.simulators import World
 from tests.workflows.conftest import Office
 from worker import onboarding_worker
@@ -40,48 +40,45 @@ def without_traces(part: Any) -> Any:
     return [without_traces(value) for value in part] if isinstance(part, list) else part
 
 
-async def record(office: Office, name: str, scene: Scene, folder: Path) -> None:
-    """Play one scene to its end and keep its history."""
-    handle = await scene.play(office)
+async def record(handle: AnyHandle, name: str, folder: Path) -> None:
+    """Wait for one play to end and keep its history."""
     try:
         outcome = await handle.result()
     except WorkflowFailureError as error:
         ended = type(error.cause).__name__
     else:
-        ended = " ".join(filter(None, (outcome.state.value, outcome.code)))
+        ended = outcome.model_dump_json(exclude_none=True)
     history = without_traces((await handle.fetch_history()).to_json_dict())
     (folder / f"{name}.json").write_text(json.dumps(history, separators=(",", ":")) + "\n")
     print(f"{name}: {ended}, {len(history['events'])} events")
 
 
-async def record_all(address: str, folder: Path) -> None:
+async def record_missing(address: str, folder: Path) -> None:
     # Without an identity of its own the client writes this machine's name into every history.
     client = await Client.connect(address, data_converter=pydantic_data_converter, identity="recorder")
+    missing = [name for name in [*SCENES, *OTHERS] if not (folder / f"{name}.json").exists()]
     # The workers end together: one that ends within 10 s of a local activity makes the SDK (1.35) print a panic that means nothing.
     async with AsyncExitStack() as workers:
-        for name, scene in SCENES.items():
-            world = World()
+        for name in missing:
+            world, shelf = World(), Shelf()
             office = Office(client, TimeSkipper(client), f"recording-{uuid.uuid4()}", world)
-            await workers.enter_async_context(
-                onboarding_worker(client, Settings(task_queue=office.task_queue), world.activities())
-            )
-            await record(office, name, scene, folder)
+            methods = [*world.activities(), *shelf.activities()]
+            await workers.enter_async_context(onboarding_worker(client, Settings(task_queue=office.task_queue), methods))
+            handle: AnyHandle = await SCENES[name].play(office) if name in SCENES else await OTHERS[name].play(office, shelf)
+            await record(handle, name, folder)
+    print(f"{len(missing)} new of {len(SCENES) + len(OTHERS)} histories in {folder.relative_to(Path.cwd())}", file=sys.stderr)
 
 
 def main() -> None:
     logging.disable(logging.CRITICAL)  # scenes fail on purpose
     folder = HERE / VERSION
+    folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, Guard() as guard:
-        new = Path(scratch) / "new"
-        new.mkdir()
         server = start_temporal_server(guard=guard, log=Path(scratch) / "server.log")
         try:
-            asyncio.run(record_all(server.address, new))
+            asyncio.run(record_missing(server.address, folder))
         finally:
             server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(new, folder)
-    print(f"{len(SCENES)} histories in {folder.relative_to(Path.cwd())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,29 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from domain.onboarding import State
+from tests.histories.others import OTHERS
 from tests.histories.record import HERE, VERSION
 from tests.histories.scenes import SCENES
 from tests.workflows.broken import DividesByZero
-from worker import sandbox
-from workflows.onboarding import OnboardingWorkflow
+from worker import WORKFLOWS, sandbox
 
 FILES = sorted(HERE.glob("*/*.json"))
 
 
-def replayer(workflow: type = OnboardingWorkflow) -> Replayer:
-    return Replayer(workflows=[workflow], workflow_runner=sandbox(), data_converter=pydantic_data_converter)
+def replayer(*workflows: type) -> Replayer:
+    return Replayer(workflows=workflows or WORKFLOWS, workflow_runner=sandbox(), data_converter=pydantic_data_converter)
 
 
 def read(path: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(f"onboarding/{path.stem}", path.read_text())
+
+
+def result_of(path: Path) -> dict[str, Any]:
+    """The value that a stored run returned."""
+    last = json.loads(path.read_text())["events"][-1]
+    (payload,) = last["workflowExecutionCompletedEventAttributes"]["result"]["payloads"]
+    result: dict[str, Any] = json.loads(base64.b64decode(payload["data"]))
+    return result
 
 
 def end_of(path: Path) -> str:
@@ -35,8 +43,7 @@ def end_of(path: Path) -> str:
     events: list[dict[str, Any]] = json.loads(path.read_text())["events"]
     last = events[-1]
     if "workflowExecutionCompletedEventAttributes" in last:
-        (payload,) = last["workflowExecutionCompletedEventAttributes"]["result"]["payloads"]
-        outcome = json.loads(base64.b64decode(payload["data"]))
+        outcome = result_of(path)
         return " ".join(filter(None, (outcome["state"], outcome["code"])))
     if "workflowExecutionCanceledEventAttributes" in last:
         return "Cancelled"
@@ -47,17 +54,31 @@ def end_of(path: Path) -> str:
 
 
 def test_every_scene_was_recorded_for_this_release() -> None:
-    assert {path.stem for path in (HERE / VERSION).glob("*.json")} == set(SCENES), "run `make histories`"
+    assert {path.stem for path in (HERE / VERSION).glob("*.json")} == {*SCENES, *OTHERS}, "run `make histories`"
 
 
 def test_every_end_of_an_onboarding_is_among_them() -> None:
-    ends = {end_of(path).split()[0] for path in (HERE / VERSION).glob("*.json")}
+    ends = {end_of(HERE / VERSION / f"{name}.json").split()[0] for name in SCENES}
     assert ends == {state.value for state in State if state.is_final} | {"Failed", "Cancelled"}
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_ended_as_it_should(name: str) -> None:
     assert end_of(HERE / VERSION / f"{name}.json") == SCENES[name].ends
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_onboarding_ended_as_it_should(name: str) -> None:
+    result = result_of(HERE / VERSION / f"{name}.json")
+    assert {key: result.get(key) for key in OTHERS[name].ends} == OTHERS[name].ends
+
+
+def test_every_workflow_is_among_them() -> None:
+    kinds = {
+        json.loads(path.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"]
+        for path in (HERE / VERSION).glob("*.json")
+    }
+    assert len(kinds) == len(WORKFLOWS), kinds
 
 
 @pytest.mark.parametrize("path", FILES, ids=[f"{path.parent.name}-{path.stem}" for path in FILES])

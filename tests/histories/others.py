@@ -1,0 +1,185 @@
+"""The shorter processes beside the onboarding, as plays for the recorder: a change of calling, and what happens to numbers."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from activities.registry import methods_of
+from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
+from domain.calling import Calling, CallingChange, SuspensionReason
+from domain.errors import NumberUnavailable, Refused, Unavailable
+from domain.numbers import Assignment
+from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
+from domain.voice import RoutedNumber
+from tests.simulators import Fault
+from tests.workflows.conftest import Office
+from workflows.calling import CallingWorkflow
+from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
+
+AnyHandle = WorkflowHandle[Any, Any]
+
+
+@dataclass
+class Shelf:
+    """Numbers after their onboarding. ``no`` names the calls that are refused, ``slow`` those that fail once and then work."""
+
+    no: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    baskets: int = 0
+    holds: list[Hold] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+
+    def activities(self) -> list[Callable[..., Any]]:
+        return methods_of(QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self))
+
+    def _called(self, name: str) -> None:
+        if name in self.slow:
+            self.slow.remove(name)
+            raise Unavailable("The database does not answer.")
+        if name in self.no:
+            kind = NumberUnavailable if name == "reclaim" else Refused
+            raise kind("Somebody else has this number.")
+
+    async def quarantine(self, release: Release) -> None:
+        self._called("quarantine")
+
+    async def reclaim(self, reclaim: Reclaim) -> None:
+        self._called("reclaim")
+
+    async def relinquish(self, reclaim: Reclaim) -> None:
+        self._called("relinquish")
+
+    async def silence(self, number: RoutedNumber) -> None:
+        self._called("silence")
+
+    async def ring(self, number: RoutedNumber) -> None:
+        self._called("ring")
+
+    async def sweep_baskets(self, most: int) -> Swept:
+        freed = min(most, self.baskets)
+        self.baskets -= freed
+        return Swept(things=freed, numbers=freed, more=self.baskets > 0)
+
+    async def sweep_quarantine(self, most: int) -> Swept:
+        self._called("sweep_quarantine")
+        return Swept()
+
+    async def overdue(self, most: int, after: str | None = None) -> Sequence[Hold]:
+        return [hold for hold in self.holds if after is None or hold.onboarding_id > after][:most]
+
+    async def free_holds(self, holds: Sequence[Hold]) -> Swept:
+        self.holds = [hold for hold in self.holds if hold not in holds]
+        return Swept(things=len(holds), numbers=len(holds))
+
+    async def ended(self, onboarding_ids: Sequence[str]) -> Sequence[str]:
+        return [one for one in onboarding_ids if one not in self.running]
+
+
+Play = Callable[[Office, Shelf], Awaitable[AnyHandle]]
+
+
+@dataclass(frozen=True)
+class Other:
+    """``ends`` is what of the outcome tells this play from the others."""
+
+    play: Play
+    ends: dict[str, Any]
+
+
+OTHERS: dict[str, Other] = {}
+
+
+def other(**ends: Any) -> Callable[[Play], Play]:
+    def add(play: Play) -> Play:
+        OTHERS[play.__name__] = Other(play, ends)
+        return play
+
+    return add
+
+
+NUMBER = Assignment(e164="+441214960000", tenant_id="tenant", account_id="account", onboarding_id="onboarding", service=0)
+
+
+async def begin(office: Office, workflow: Any, value: Any) -> AnyHandle:
+    return await office.client.start_workflow(workflow, value, id=f"recorded/{uuid.uuid4()}", task_queue=office.task_queue)
+
+
+async def _suspend(office: Office, calling: Calling) -> AnyHandle:
+    office.world.callings["account"] = calling
+    change = CallingChange(
+        key="k",
+        account_id="account",
+        tenant_id="tenant",
+        actor="key:1",
+        act="suspend",
+        reason=SuspensionReason.PAYMENT,
+        at=datetime.now(UTC),
+    )
+    return await begin(office, CallingWorkflow.run, change)
+
+
+@other(code=None)
+async def calling_changed(office: Office, _: Shelf) -> AnyHandle:
+    office.world.faults["allow"] = Fault("unavailable", times=2)
+    return await _suspend(office, Calling(account_id="account", rate_group="uk"))
+
+
+@other(code="exempt_from_late_payment")
+async def calling_change_refused(office: Office, _: Shelf) -> AnyHandle:
+    return await _suspend(office, Calling(account_id="account", late_payment_exempt=True))
+
+
+async def _release(office: Office) -> AnyHandle:
+    now = datetime.now(UTC)
+    release = Release(number=NUMBER, released_at=now, until=now + timedelta(days=90), actor="key:1")
+    return await begin(office, NumberReleaseWorkflow.run, release)
+
+
+@other(done=True)
+async def number_released(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"silence", "quarantine"}
+    return await _release(office)
+
+
+@other(done=False, code="refused")
+async def number_release_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"quarantine"}
+    return await _release(office)
+
+
+async def _reclaim(office: Office) -> AnyHandle:
+    return await begin(office, NumberReclaimWorkflow.run, Reclaim(number=NUMBER, actor="key:1", at=datetime.now(UTC)))
+
+
+@other(done=True)
+async def number_reclaimed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"reclaim", "ring"}
+    return await _reclaim(office)
+
+
+@other(done=False, code="number_unavailable")
+async def number_had_by_somebody_else(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"reclaim"}
+    return await _reclaim(office)
+
+
+@other(done=False, code="refused")
+async def number_reclaimed_in_vain(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"ring"}
+    return await _reclaim(office)
+
+
+@other(baskets=3, holds=2, holds_kept=1, more=False)
+async def numbers_swept(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.baskets, shelf.slow, shelf.running = 3, {"sweep_quarantine"}, {"b"}
+    shelf.holds = [Hold(onboarding_id=one, key=f"{one}:reserve_numbers:1") for one in "abc"]
+    return await begin(office, NumberReaperWorkflow.run, SweepBounds(batch=2, batches=5))
+
+
+@other(baskets=0, holds=0, more=False)
+async def nothing_to_sweep(office: Office, _: Shelf) -> AnyHandle:
+    return await begin(office, NumberReaperWorkflow.run, SweepBounds())
