@@ -117,6 +117,8 @@ class World:
         self.fired[step] += 1
         if fault.kind == "refused":
             raise REFUSALS[step.rstrip("0123456789")]
+        if fault.kind == "lapsed":
+            raise Refused("The authorisation has lapsed.", code="payment_voided")
         if fault.kind == "broken":
             raise Broken
         if fault.kind == "unavailable":

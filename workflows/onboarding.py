@@ -181,6 +181,9 @@ class OnboardingWorkflow(Reversible):
         assert take_over is not None
         self._terms, self._means_kind = take_over.terms, MeansKind.PARENT_ACCOUNT
         self._journal.generation += 1
+        self._pay_from_ledger()
+        # No local step: it would run before history has the decision. If its task were forgotten, a customer's activation could
+        # come first the next time, and the money set aside here would be nobody's.
         await self._record_step(
             RecordActivities.amend_onboarding,
             lambda progress: Amendment(
@@ -190,9 +193,9 @@ class OnboardingWorkflow(Reversible):
                 progress=progress,
             ),
             "taken_over",
+            durable=workflow.patched("take_over_is_durable_first"),
         )
         self._take_over = None
-        self._pay_from_ledger()
         self._post(self._letter(MailKind.TAKEN_OVER))
 
     async def _send_activation_link(self) -> bool:
@@ -200,8 +203,10 @@ class OnboardingWorkflow(Reversible):
         letter = self._letter(MailKind.ACTIVATION)
         try:
             sending = begin(MailActivities.send_mail, letter, options.MAIL, "activation link")
-            await self._steps(sending, unless=lambda: bool(self._correction or self._take_over))
+            await self._steps(sending, unless=lambda: bool(self._correction or self._take_over or self._activated_meanwhile()))
         except FailureError as error:
+            if self._activated_meanwhile():
+                return True
             if self._correction:
                 await self._apply_correction()
             elif not self._take_over:
@@ -210,6 +215,10 @@ class OnboardingWorkflow(Reversible):
             return False
         self._link_sent_at = workflow.now()
         return True
+
+    def _activated_meanwhile(self) -> bool:
+        """The letter arrived and was used although its relay has not said so: whatever it says now does not matter any more."""
+        return self._activation is not None and workflow.patched("activation_ends_its_letter")
 
     async def _authorise_payment(self) -> None:
         if self._means_kind.is_ledger:
@@ -282,7 +291,8 @@ class OnboardingWorkflow(Reversible):
         return None
 
     def _enter_provisioning(self) -> None:
-        self._journal.enter(State.PROVISIONING, "voice switch")
+        if self._journal.state is not State.PROVISIONING:
+            self._journal.enter(State.PROVISIONING, "voice switch")
 
     async def _provision(self) -> None:
         """Bring all lines up at once; those that fail for good hold the onboarding, and only they are tried again."""
@@ -340,8 +350,24 @@ class OnboardingWorkflow(Reversible):
         if payment.means.kind.is_ledger:
             await self._record_step(LedgerActivities.take_from_ledger, partial(_on_ledger, payment), "payment_captured")
         else:
-            await self._step(PaymentActivities.capture_payment, payment, options.MONEY, "capture")
+            await self._capture_card(payment)
             self._journal.note("payment_captured")
+
+    async def _capture_card(self, payment: PaymentOrder) -> None:
+        """Take what the card was authorised for. Gateways let go of that after some days: then the same card is asked anew."""
+        try:
+            await self._step(PaymentActivities.capture_payment, payment, options.MONEY, "capture")
+        except FailureError as error:
+            if failure_code(error) != "payment_voided" or not workflow.patched("lapsed_is_authorised_anew"):
+                raise
+            self._journal.note("authorisation_lapsed")
+            self._payment_attempt += 1
+            declined = await self._charge(payment.means)
+            if declined is not None:
+                raise Leaving(Outcome(state=State.DECLINED, code=declined)) from error
+            anew = self._payment
+            assert anew is not None
+            await self._step(PaymentActivities.capture_payment, anew, options.MONEY, "capture")
 
     async def _go_live(self) -> None:
         """The point of no return."""

@@ -84,14 +84,26 @@ class Process(Decisions):
         return result
 
     async def _record_step(
-        self, method: Callable[[S, V], Awaitable[R]], make: Callable[[Progress], V], event: str, **detail: str
+        self,
+        method: Callable[[S, V], Awaitable[R]],
+        make: Callable[[Progress], V],
+        event: str,
+        *,
+        durable: bool = False,
+        **detail: str,
     ) -> R:
-        """One step inside our database, which writes the journal in the same transaction."""
+        """One step inside our database, which writes the journal in the same transaction.
+
+        ``durable``: not before history has what led to it.
+        """
         async with self._pen:
             entry = self._journal.note(event, **detail)
             progress = self._journal.progress()
             try:
-                result = await self._own_step(method, make(progress))
+                if durable:
+                    result = await self._step(method, make(progress), options.RECORDS_AT_LENGTH, event.replace("_", " "))
+                else:
+                    result = await self._own_step(method, make(progress))
             except BaseException:
                 self._journal.strike(entry)
                 raise

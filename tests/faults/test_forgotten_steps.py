@@ -3,14 +3,16 @@
 The history of such a run does not hold the steps, but their effects are in our database: only an undo by key finds them.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from domain.books import Books
-from domain.onboarding import State
-from domain.orders import Service
-from tests.builders import by
+from domain.mails import MailKind
+from domain.onboarding import State, TakeOver
+from domain.orders import Administration, Payer, Service
+from tests.builders import accepted, activation, by
 from tests.faults.conftest import GroundMaker, both
 from tests.faults.ground import Ground, Handle, an_order, together
 
@@ -38,6 +40,7 @@ def live(books: Books) -> bool:
 # After which the worker dies, and what shows that the step has happened.
 FIRST_STRETCH = {"records.open_account": account_opened, "numbers.reserve": numbers_held, "ledger.hold": money_held}
 LAST_STRETCH = {"ledger.take": money_taken, "records.go_live": live}
+TAKEN_OVER = TakeOver(actor="key:operator", consent="Agreed on the telephone", terms=accepted(capacity="on_behalf"))
 # Without a line there is no step outside our database, so that all of them are one stretch.
 LINELESS: dict[str, tuple[Service, ...]] = {"services": ()}
 
@@ -85,4 +88,38 @@ async def test_forgotten_steps_that_nobody_cancels_are_not_done_twice(new_ground
         assert await ground.over(begun.id) is State.ACTIVE
     assert [cue.fired for cue in cues] == [2, 2]
     assert ground.director.times("records.open_account", "before") == 3
+    await ground.sound()
+
+
+@pytest.mark.parametrize("way", ["cancel", "temporal", "activate"])
+async def test_money_set_aside_in_a_take_over_is_never_forgotten(new_ground: GroundMaker, way: str) -> None:
+    """The worker dies right after the white label's money was set aside; then the order is cancelled, or its customer activates it."""
+    ground = await new_ground()
+    begun = an_order("Ada's Bakery", card=True)
+    cue = ground.director.cue("ledger.hold", "after", "kill")
+    async with ground.worker() as worker:
+        handle = await ground.order(begun)
+        await ground.reaches(begun.id, State.AWAITING_ACTIVATION)
+
+        async def link_sent() -> bool:
+            return await ground.has_sent(begun.id, MailKind.ACTIVATION)
+
+        await ground.until(link_sent, "the link")
+        await handle.query("state")
+        taking_over = asyncio.create_task(handle.execute_update("take_over", TAKEN_OVER))
+        await worker.ended()
+    assert cue.fired == 1
+    assert money_held(await ground.books()), "the step must have happened, or this test is about nothing"
+    if way == "activate":
+        await handle.signal("activate", activation())
+    else:
+        await cancelled(handle, "signal" if way == "cancel" else way)
+    async with ground.worker():
+        end = await ground.over(begun.id)
+        await asyncio.gather(taking_over, return_exceptions=True)
+    assert end is (State.ACTIVE if way == "activate" else State.CANCELLED)
+    books = await ground.books()
+    assert [hold.state for hold in books.holds] == ["posted" if way == "activate" else "released"]
+    order = (await ground.database.reader.get(begun.id)).order
+    assert (order.administration, order.payer) == (Administration.OPERATOR, Payer.PARENT)
     await ground.sound()

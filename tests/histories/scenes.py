@@ -87,6 +87,38 @@ async def taken_over_because_the_letter_was_refused(office: Office) -> Handle:
 
 
 @scene("active")
+async def taken_over_once_history_has_it(office: Office) -> Handle:
+    """As ``taken_over_while_waiting``, since the decision is in history before anything comes of it."""
+    return await taken_over_while_waiting(office)
+
+
+@scene("active")
+async def activated_before_the_relay_answered(office: Office) -> Handle:
+    fault(office, "send_mail", "done_then_timeout", times=1)
+    handle = await office.start(an_onboarding())
+    await office.world.event("send_mail").wait()
+    await office.reaches(handle, State.AWAITING_ACTIVATION)
+    fault(office, "send_mail", "unavailable")
+    await activate(office, handle)
+    await office.reaches(handle, State.AWAITING_PAYMENT)
+    office.world.faults.pop("send_mail")
+    await pay(office, handle)
+    return handle
+
+
+@scene("active")
+async def lapsed_while_held_then_authorised_anew(office: Office) -> Handle:
+    fault(office, "provision", "refused", times=1)
+    fault(office, "capture", "lapsed", times=1)
+    handle = await customers(office)
+    await activate(office, handle)
+    await pay(office, handle)
+    await office.reaches(handle, State.HELD)
+    await office.tell(handle, "retry", OPERATOR)
+    return handle
+
+
+@scene("active")
 async def customer_pays_by_card(office: Office) -> Handle:
     handle = await customers(office)
     await activate(office, handle)

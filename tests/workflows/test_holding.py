@@ -213,10 +213,12 @@ async def test_a_correction_does_not_wait_for_a_relay_that_does_not_answer(offic
         await office.reaches(handle, State.AWAITING_ACTIVATION)
     assert world.mails == []
     del world.faults["send_mail"]
+    while not world.mails:
+        await office.reaches(handle, State.AWAITING_ACTIVATION)
+    assert [mail.generation for mail in world.mails if mail.kind == "activation"] == [2]
     await activate(office, handle, generation=2)
     await pay(office, handle)
     assert (await handle.result()).state is State.ACTIVE
-    assert [mail.generation for mail in world.mails if mail.kind == "activation"] == [2]
 
 
 @pytest.mark.parametrize("kind", ["refused", "broken"])
@@ -256,3 +258,55 @@ async def test_a_letter_of_the_end_that_cannot_be_sent_changes_no_end(office: Of
     assert (outcome.state, outcome.code) == (State.DECLINED, "card_declined")
     assert world.effects == []
     assert "mail_failed" in world.events
+
+
+async def test_an_authorisation_that_lapsed_while_it_was_held_is_made_anew_on_the_same_card(
+    office: Office, world: World
+) -> None:
+    world.faults["provision"] = Fault("refused", times=1)
+    handle = await office.start(an_onboarding())
+    await activate(office, handle)
+    await pay(office, handle)
+    await office.reaches(handle, State.HELD)
+    world.faults["capture"] = Fault("lapsed", times=1)
+    await office.tell(handle, "retry", by())
+    assert (await handle.result()).state is State.ACTIVE
+    assert sorted(world.effects) == sorted(FORWARD)
+    assert world.calls["authorise"] == 2
+    assert len(set(world.payments)) == 2, "a new authorisation has a key of its own"
+    assert len(world.charges) == 1
+    assert world.events.index("authorisation_lapsed") < world.events.index("payment_captured")
+
+
+async def test_a_card_that_says_no_when_it_is_asked_anew_ends_declined_and_nothing_is_kept(
+    office: Office, world: World
+) -> None:
+    world.faults["provision"] = Fault("refused", times=1)
+    handle = await office.start(an_onboarding())
+    await activate(office, handle)
+    await pay(office, handle)
+    await office.reaches(handle, State.HELD)
+    world.faults |= {"capture": Fault("lapsed", times=1), "authorise": Fault("refused")}
+    await office.tell(handle, "retry", by())
+    outcome = await handle.result()
+    assert (outcome.state, outcome.code) == (State.DECLINED, "card_declined")
+    assert world.effects == []
+    assert world.charges == []
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "refused"])
+async def test_an_activation_does_not_wait_for_the_relay_of_the_letter_that_it_came_from(
+    office: Office, world: World, kind: str
+) -> None:
+    """The relay took the letter, and its answer was lost: the customer presses the button before the next attempt."""
+    world.faults["send_mail"] = Fault("done_then_timeout", times=1)
+    handle = await office.start(an_onboarding())
+    await world.event("send_mail").wait()
+    await office.reaches(handle, State.AWAITING_ACTIVATION)
+    world.faults["send_mail"] = Fault(kind, times=1_000)
+    await activate(office, handle)
+    await office.reaches(handle, State.AWAITING_PAYMENT)
+    await pay(office, handle)
+    world.faults.pop("send_mail")
+    assert (await handle.result()).state is State.ACTIVE
+    assert "held" not in world.events
