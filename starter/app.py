@@ -83,6 +83,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             inventory=database.admin,
             callings=Callings(client, database.calling, switch, settings.task_queue),
             rate_groups=database.admin,
+            prices=database.prices,
             stock=database.stock,
             baskets=database.baskets,
             number_acts=NumberActs(client, database.stock, settings.task_queue),

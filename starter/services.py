@@ -11,6 +11,7 @@ from domain.calling import RateGroup
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
+from domain.price_lists import Prices
 from domain.views import OnboardingReader
 from starter.calling import Callings
 from starter.number_acts import NumberActs
@@ -96,6 +97,7 @@ class Services:
     inventory: Inventory
     callings: Callings
     rate_groups: RateGroups
+    prices: Prices
     stock: NumberStock
     baskets: Baskets
     number_acts: NumberActs

@@ -8,6 +8,7 @@ from starter.api import (
     accounts,
     baskets,
     calling,
+    catalogue,
     decisions,
     described,
     docs,
@@ -43,6 +44,10 @@ def create_app(services: Services) -> FastAPI:
             },
             {"name": "Accounts", "description": "The tree of accounts, and who does what in it."},
             {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
+            {
+                "name": "Catalogue",
+                "description": "What is sold: price lists, service types, taxes, and the plan of an account.",
+            },
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
             {"name": "Health", "description": "For load balancers and schedulers."},
@@ -52,7 +57,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    api = (onboardings, decisions, calling, catalogue, inventory, numbers, baskets, accounts, users, health)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
