@@ -15,8 +15,10 @@ from domain.orders import Administration, Order, Payer, TermsAcceptance
 from domain.payments import MeansKind
 from domain.plan import Planned, plan
 from domain.ports import Catalogue
+from domain.price_lists import Prices
 from domain.quotes import Quote, quote
 from domain.rules import Severity
+from domain.views import OnboardingView
 from starter.problems import ProblemError, of_finding
 
 _UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax", *catalogue_rules.UNPRICEABLE}
@@ -70,6 +72,15 @@ def on_behalf(principal: Principal, tenant: Tenant, now: datetime, address: str 
         accepted_at=now,
         address=address,
     )
+
+
+async def quoted_terms(prices: Prices, tenant: Tenant, view: OnboardingView) -> Tenant:
+    """The white label with the terms that this order was quoted on: those are accepted, whatever is in force since (C15)."""
+    wanted = view.quote.terms_sha256
+    if wanted is None or wanted == tenant.terms.sha256:
+        return tenant
+    kept = await prices.terms(tenant.id, wanted)
+    return tenant if kept is None else tenant.model_copy(update={"terms": kept})
 
 
 class Summary(BaseModel):

@@ -1,5 +1,6 @@
 """The catalogue through the API, over either database; the shop and its orders are those of the tests of numbers."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -32,7 +33,11 @@ EXTENSION = ServiceType(
 TRUNK = ServiceType(code="trunk", name="SIP trunk", needs_number=True)
 PLANS = (Plan(code="office-20", name="Office 20", setup_minor=1000, period_minor=800, number_period_minor=100),)
 STANDARD = SHOP.price_list.model_copy(
-    update={"service_types": {"extension": ServicePrice(setup_minor=500, period_minor=300)}, "position": 10, "version": "2026-12"}
+    update={
+        "service_types": {"extension": ServicePrice(setup_minor=500, period_minor=300)},
+        "position": 10,
+        "version": "2026-12",
+    }
 )
 PARTNER = PriceList(code="partner", name="Partners", version="2026-P", position=20, plans=PLANS)
 MASTER = PriceList(
@@ -100,3 +105,10 @@ async def get(shop: Shop, path: str, by: str = "admin", **query: Any) -> Any:  #
     answer: httpx.Response = await shop.ask("GET", path, by=by, params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def waiting_for_its_customer(works: Exchange, path: str) -> None:
+    """Until the order waits for its customer to activate it."""
+    async with asyncio.timeout(30):
+        while (await get(works, path))["state"] != "awaiting_activation":  # noqa: ASYNC110, the workflow writes the row
+            await asyncio.sleep(0.05)

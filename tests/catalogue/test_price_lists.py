@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from tests.catalogue.conftest import TENANT, body, errors, get, lines, quoted, report
+from adapters.crypto import Secrets
+from tests.catalogue.conftest import TENANT, body, errors, get, lines, quoted, report, waiting_for_its_customer
 from tests.numbers.conftest import DRAMA, Exchange, Shop
 
 NEW = {"name": "Spring", "position": 5, "plans": [{"code": "spring", "name": "Spring", "period_minor": 700}]}
@@ -113,6 +115,7 @@ async def test_a_later_change_of_prices_and_terms_moves_no_order_that_is_open(wo
     answer = await works.ask("POST", "/v1/onboardings", key=str(uuid.uuid4()), json=waiting)
     assert answer.status_code == 202, answer.text
     path = f"/v1/onboardings/{answer.json()['id']}"
+    await waiting_for_its_customer(works, path)
     before = (await get(works, path))["quote"]
     assert (
         await put(works, "partner", plans=[{"code": "office-20", "name": "Dear", "period_minor": 99_999}])
@@ -123,6 +126,9 @@ async def test_a_later_change_of_prices_and_terms_moves_no_order_that_is_open(wo
     assert (before["price_list"], before["net_minor"]) == ("2026-P", 1800)
     kept = await works.database.prices.terms(TENANT.id, before["terms_sha256"])
     assert kept == TENANT.terms
+    link = Secrets(SecretStr("a secret of the tests that is long enough")).activation_token(answer.json()["id"], 1)
+    page = (await works.http.get(f"/activate/{link}")).text
+    assert (TENANT.terms.text in page, "Pay more." in page) == (True, False), "what is accepted is what it was quoted on"
     await works.ask("POST", f"{path}/cancel", json={})
     await works.client.get_workflow_handle(f"onboarding/{answer.json()['id']}").result()
 

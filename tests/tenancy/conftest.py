@@ -195,6 +195,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         inventory=database.admin,
         callings=Callings(client, database.calling, _Switch(world), settings.task_queue),
         rate_groups=database.admin,
+        prices=database.prices,
         stock=database.stock,
         baskets=database.baskets,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
