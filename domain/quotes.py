@@ -82,11 +82,12 @@ def quote(
     day: date | None = None,
     *,
     joining: bool = True,
+    more_numbers: Mapping[Grade, int] | None = None,
 ) -> Quote:
     """Price an order on the price list that it names or the default one (S3-38), as they are valid on ``day``.
 
     ``explicit_grades`` has the grade of every number that the order names (S3-21). Without ``joining`` the plan's own set-up
-    is not charged: the customer is there already. Raises ``KeyError`` for a grade that is missing, or for an unknown tax, and
+    is not charged: the customer is there already. ``more_numbers`` are priced beside those of the services. Raises ``KeyError`` for a grade that is missing, or for an unknown tax, and
     ``ValueError`` for an unknown price list, plan or service type: all are refused by ``domain.rules`` and
     ``domain.catalogue_rules`` before anything is priced.
     """
@@ -119,8 +120,9 @@ def quote(
             price, quantity = prices.service_types[kind.code], counted[kind.code]
             line(LineKind.SERVICE_SETUP, f"{kind.name}, set-up", quantity, price.setup_minor)
             line(LineKind.SERVICE_PERIOD, f"{kind.name}, first month", quantity, price.period_minor)
-    line(LineKind.NUMBER_PERIOD, "Telephone number, first month", order.number_count, plan.number_period_minor)
-    for grade, quantity in sorted(grades_ordered(order, explicit_grades).items()):
+    graded = grades_ordered(order, explicit_grades) + Counter(more_numbers or {})
+    line(LineKind.NUMBER_PERIOD, "Telephone number, first month", graded.total(), plan.number_period_minor)
+    for grade, quantity in sorted(graded.items()):
         unit = prices.grade_setup_minor.get(grade, 0)
         line(LineKind.NUMBER_GRADE, f"{grade.value.capitalize()} number, one-off", quantity, unit)
     net = sum(entry.total_minor for entry in lines)

@@ -84,6 +84,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             callings=Callings(client, database.calling, switch, settings.task_queue),
             rate_groups=database.admin,
             prices=database.prices,
+            plans=database.plans,
             stock=database.stock,
             baskets=database.baskets,
             number_acts=NumberActs(client, database.stock, settings.task_queue),

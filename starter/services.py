@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
 from domain.calling import RateGroup
 from domain.numbers import PUBLIC, Grade
@@ -98,6 +99,7 @@ class Services:
     callings: Callings
     rate_groups: RateGroups
     prices: Prices
+    plans: AccountPlans
     stock: NumberStock
     baskets: Baskets
     number_acts: NumberActs

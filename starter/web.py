@@ -16,6 +16,7 @@ from starter.api import (
     inventory,
     numbers,
     onboardings,
+    plans,
     users,
 )
 from starter.events import Streams
@@ -57,7 +58,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, catalogue, inventory, numbers, baskets, accounts, users, health)
+    api = (onboardings, decisions, calling, catalogue, plans, inventory, numbers, baskets, accounts, users, health)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from adapters.database.account_plans import PlanRecords
 from adapters.database.admin import Admin
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
@@ -22,6 +23,7 @@ from adapters.database.tree import Tree
 from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
+from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.price_lists import Prices
@@ -51,6 +53,7 @@ class Database:
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.prices: Prices = PriceBook(self._transactions)
+        self.plans: AccountPlans = PlanRecords(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

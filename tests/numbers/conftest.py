@@ -136,6 +136,7 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         stock=database.stock,
         baskets=database.baskets,
         prices=database.prices,
+        plans=database.plans,
         accounts=database.accounts,
         number_acts=acts,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from domain import keys
 from domain.access import Principal, Right, Role
+from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
 from domain.accounts import PLATFORM, Account, AccountKind
 from domain.baskets import HOLD, Basket
 from domain.billing import Tax
@@ -230,6 +231,49 @@ class Prices:
 
     def _put(self, tenant: Tenant) -> None:
         self.catalogue.tenants = [tenant if one.id == tenant.id else one for one in self.catalogue.tenants]
+
+
+@dataclass
+class Plans:
+    """The plan of every account that an onboarding has made active, and what was assigned since."""
+
+    reader: Reader
+    assigned: dict[str, list[PlanAssignment]] = field(default_factory=dict)
+
+    async def get(self, account_id: str) -> AccountPlan:
+        view = next((one for one in self.reader.rows.values() if one.account_id == account_id), None)
+        if view is None:
+            raise NotFound("There is no such account, or it is not yours to see.")
+        if view.state is not State.ACTIVE:
+            raise Refused("The account is not active, so no plan is in force yet.", code="not_active")
+        first = PlanAssignment(
+            id=view.id,
+            plan=view.quote.plan,
+            price_list=view.quote.price_list_code or "standard",
+            effective_from=view.created_at,
+            assigned_by=view.requested_by,
+            assigned_at=view.created_at,
+        )
+        in_force, pending = arranged([first, *self.assigned.get(account_id, [])], datetime.now(UTC))
+        return AccountPlan(
+            account_id=account_id,
+            tenant_id=view.tenant_id,
+            currency=view.quote.currency,
+            order=view.order,
+            in_force=in_force,
+            pending=pending,
+        )
+
+    async def assign(self, account_id: str, wanted: PlanAssignment) -> AccountPlan:
+        if may_follow(await self.get(account_id), wanted, datetime.now(UTC)):
+            self.assigned.setdefault(account_id, []).append(wanted)
+        return await self.get(account_id)
+
+    async def cancel_pending(self, account_id: str, actor: str) -> AccountPlan:
+        pending = (await self.get(account_id)).pending
+        if pending is not None:
+            self.assigned[account_id].remove(pending)
+        return await self.get(account_id)
 
 
 @dataclass

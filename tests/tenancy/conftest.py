@@ -196,6 +196,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         callings=Callings(client, database.calling, _Switch(world), settings.task_queue),
         rate_groups=database.admin,
         prices=database.prices,
+        plans=database.plans,
         stock=database.stock,
         baskets=database.baskets,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
