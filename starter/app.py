@@ -81,6 +81,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             accounts=database.accounts,
             people=people,
             inventory=database.admin,
+            call_records=switch,
             callings=Callings(client, database.calling, switch, settings.task_queue),
             rate_groups=database.admin,
             prices=database.prices,

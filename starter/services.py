@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.access import Identities
 from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
+from domain.call_records import CallRecords
 from domain.calling import RateGroup
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
@@ -97,6 +98,7 @@ class Services:
     people: People
     inventory: Inventory
     callings: Callings
+    call_records: CallRecords
     rate_groups: RateGroups
     prices: Prices
     plans: AccountPlans

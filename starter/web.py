@@ -7,6 +7,7 @@ from starter import invitations, pages, problems, webhooks
 from starter.api import (
     accounts,
     baskets,
+    call_records,
     calling,
     catalogue,
     decisions,
@@ -58,7 +59,20 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, catalogue, plans, inventory, numbers, baskets, accounts, users, health)
+    api = (
+        onboardings,
+        decisions,
+        calling,
+        call_records,
+        catalogue,
+        plans,
+        inventory,
+        numbers,
+        baskets,
+        accounts,
+        users,
+        health,
+    )
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

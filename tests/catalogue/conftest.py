@@ -17,7 +17,7 @@ from tests.adapters.database.conftest import (  # noqa: F401 - fixtures
 )
 from tests.numbers.conftest import TENANT as SHOP
 from tests.numbers.conftest import Exchange, Shop, client, database, exchange, shop  # noqa: F401 - fixtures
-from tests.starter.conftest import an_order_body
+from tests.starter.conftest import an_order_body, house  # noqa: F401 - a fixture
 
 EXTENSION = ServiceType(
     code="extension",

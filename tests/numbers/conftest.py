@@ -213,7 +213,7 @@ async def exchange(database: Database, temporal_server: RunningTemporal, tmp_pat
         Onboardings(client, database.reader, database.catalogue, queue, baskets=database.baskets),
         NumberActs(client, database.stock, queue),
     )
-    transport = httpx.ASGITransport(create_app(services))
+    transport = httpx.ASGITransport(create_app(replace(services, call_records=switch)))
     async with (
         onboarding_worker(client, Settings(task_queue=queue), methods, strict=True),
         httpx.AsyncClient(transport=transport, base_url=BASE) as http,

@@ -14,6 +14,7 @@ from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_foll
 from domain.accounts import PLATFORM, Account, AccountKind
 from domain.baskets import HOLD, Basket
 from domain.billing import Tax
+from domain.call_records import CallRecord
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import PriceList, Tenant, Terms
 from domain.errors import NotFound, NumberUnavailable, Refused, Unavailable
@@ -231,6 +232,20 @@ class Prices:
 
     def _put(self, tenant: Tenant) -> None:
         self.catalogue.tenants = [tenant if one.id == tenant.id else one for one in self.catalogue.tenants]
+
+
+@dataclass
+class CallLog:
+    """Call records, as the switch would have them."""
+
+    records: list[CallRecord] = field(default_factory=list)
+
+    async def call_records(
+        self, account_id: str, begin: datetime, end: datetime, after: tuple[int, int] | None, most: int
+    ) -> Sequence[CallRecord]:
+        mine = [one for one in self.records if one.account_id == account_id and begin <= one.began_at < end]
+        behind = (one for one in sorted(mine, key=lambda one: one.position) if after is None or one.position > after)
+        return [one for one, _ in zip(behind, range(most), strict=False)]
 
 
 @dataclass
