@@ -11,6 +11,7 @@ from domain.catalogue import Plan, PriceList, Tenant
 from domain.catalogue_rules import price_list_findings
 from domain.customer import Text
 from domain.errors import NotFound
+from domain.money import CURRENCIES
 from domain.rules import Finding
 from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
@@ -100,6 +101,10 @@ def _list_findings(body: PriceListInput, tenant: Tenant) -> list[Finding]:
         return Finding(code=code, pointer=pointer, message=message, fix=fix)
 
     found = _validity_findings(body.valid_from, body.valid_until)
+    if body.currency is not None and body.currency not in CURRENCIES:
+        found.append(
+            error("unknown_currency", "/currency", "There is no such currency.", "Use its ISO 4217 code, such as GBP.")
+        )
     seen: set[str] = set()
     for index, plan in enumerate(body.plans):
         if plan.code in seen:

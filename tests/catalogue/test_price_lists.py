@@ -95,9 +95,9 @@ async def test_only_whoever_may_manage_prices_changes_them_and_only_their_own(st
     below = await store.ask("GET", "/v1/price-lists", by="other", params={"white_label": TENANT.slug})
     assert below.status_code == 404
     twice = NEW["plans"] * 2  # type: ignore[operator]
-    bad = await put(store, "spring", plans=twice, service_types={"none-such": {"period_minor": 1}})
+    bad = await put(store, "spring", plans=twice, service_types={"none-such": {"period_minor": 1}}, currency="ZZZ")
     assert {(one["code"], one["pointer"]) for one in bad.json()["errors"]} == {
-        ("plan_twice", "/plans/1/code"), ("unknown_service_type", "/service_types/none-such"),
+        ("plan_twice", "/plans/1/code"), ("unknown_currency", "/currency"), ("unknown_service_type", "/service_types/none-such"),
     }  # fmt: skip
 
 
