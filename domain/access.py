@@ -24,6 +24,7 @@ class Right(StrEnum):
     APPROVE = "approve"
     OPERATE = "operate"
     MANAGE_USERS = "manage_users"
+    MANAGE_PRICES = "manage_prices"
 
 
 _RIGHTS = {

@@ -22,6 +22,7 @@ class Basket(Value):
     tenant_id: str
     pool: Pool = PUBLIC
     plan: str | None = None
+    price_list: str | None = None
     created_at: datetime
     expires_at: datetime
     numbers: tuple[GradedNumber, ...] = ()

@@ -7,12 +7,13 @@ from pydantic import Field, StringConstraints, model_validator
 
 from domain.base import Value
 from domain.customer import Email, Text
+from domain.validity import Validity
 
 TaxCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000, strict=True, description="2000 is 20 %")]
 
 
-class Tax(Value):
+class Tax(Validity):
     """A tax of a white label, to be applied to those of its customers that it concerns (S4-32)."""
 
     code: TaxCode
@@ -28,12 +29,23 @@ class BillingSchedule(StrEnum):
     MONTHLY = "monthly"
 
 
+class InvoicingPolicy(StrEnum):
+    """Where invoices come from (C18): by themselves, from quotes only, or from a billing system elsewhere."""
+
+    AUTOMATIC = "automatic"
+    FROM_QUOTE_ONLY = "from_quote_only"
+    EXTERNAL = "external"
+
+
 class Invoicing(Value):
     """When invoices are made. A day can be chosen for the monthly schedule only (S4-26)."""
 
     schedule: BillingSchedule = BillingSchedule.MONTHLY
     day: Annotated[int, Field(ge=1, le=31, strict=True)] | None = Field(
         default=None, description="Of the month; in a shorter month its last day"
+    )
+    policy: InvoicingPolicy | None = Field(
+        default=None, description="Where they come from; if unset, external on a price list of those who bill elsewhere"
     )
 
     @model_validator(mode="after")

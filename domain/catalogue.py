@@ -3,10 +3,10 @@
 import hashlib
 import re
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.base import Value
 from domain.billing import AccountNumbers, Tax
@@ -15,8 +15,9 @@ from domain.customer import Country, Email, Text
 from domain.forms import WHITE_LABEL, FormProfile
 from domain.money import Currency
 from domain.numbers import Grade
-
-Charge = Annotated[int, Field(ge=0, le=100_000_000, strict=True, description="Minor units, before tax")]
+from domain.orders import PriceListCode
+from domain.service_types import LINE, Charge, ServicePrice, ServiceType
+from domain.validity import Validity
 
 
 class Plan(Value):
@@ -29,12 +30,25 @@ class Plan(Value):
     number_period_minor: Charge = Field(default=0, description="Per number and month")
 
 
-class PriceList(Value):
-    """Plans in the order they are offered (the first is the default, S2-17) and the charge per number grade."""
+class PriceList(Validity):
+    """Plans in the order they are offered (the first is the default, S2-17), and prices by number grade and service type.
+
+    What a white label sells on: the first by ``position`` that is valid is its default (C9). ``version`` names this very
+    content: a change is another version. On an ``external`` one nothing is charged here, because its customers are billed
+    elsewhere (S2-18).
+    """
 
     version: Text
+    code: PriceListCode = "standard"
+    name: Text = "Standard prices"
+    currency: Currency | None = Field(default=None, description="The white label's own if unset")
+    position: Annotated[int, Field(ge=0, le=10_000, strict=True)] = 0
+    external: bool = False
     plans: Annotated[tuple[Plan, ...], Field(min_length=1)]
     grade_setup_minor: dict[Grade, Charge] = Field(default_factory=dict, description="One-off charge per number of a grade")
+    service_types: dict[str, ServicePrice] = Field(
+        default_factory=dict, description="By service type; services of another type cost what the plan says"
+    )
 
     def plan(self, code: str | None) -> Plan | None:
         """The plan of that code, the first one for no code, nothing if there is none."""
@@ -128,6 +142,47 @@ class Tenant(Value):
     quarantine_days: Annotated[int, Field(ge=1, le=730)] | None = Field(
         default=None, description="How long a number rests that was given back; never shorter than its country asks"
     )
+    price_lists: tuple[PriceList, ...] = Field(default=(), description="Further price lists, beside the one it began with")
+    service_types: Annotated[tuple[ServiceType, ...], Field(min_length=1)] = Field(
+        default=(LINE,), description="What kinds of service it sells, the default first"
+    )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> "Tenant":
+        for what, codes in (
+            ("price lists", [one.code for one in self.offered]),
+            ("service types", [one.code for one in self.service_types]),
+            ("taxes", [one.code for one in self.taxes]),
+        ):
+            if len(codes) != len(set(codes)):
+                raise ValueError(f"two {what} have one code; give each its own")
+        return self
+
+    @property
+    def offered(self) -> tuple[PriceList, ...]:
+        """All price lists in their order, valid or not."""
+        return tuple(sorted((self.price_list, *self.price_lists), key=lambda one: one.position))
+
+    def list_for(self, code: str | None, day: date | None = None) -> PriceList | None:
+        """The price list of that code, or the first one for no code, if it is valid that day; else nothing."""
+        found = (one for one in self.offered if code in {None, one.code} and one.valid_on(day))
+        return next(found, None)
+
+    def currency_of(self, prices: PriceList) -> Currency:
+        return prices.currency or self.currency
+
+    def service_type(self, code: str | None) -> ServiceType | None:
+        """The type of that code, the default for no code, nothing if there is none."""
+        if code is None:
+            return next((one for one in self.service_types if not one.withdrawn), None)
+        return next((one for one in self.service_types if one.code == code), None)
+
+    def with_price_list(self, prices: PriceList) -> "Tenant":
+        """With this price list in the place of the one of its code, or behind the others."""
+        if prices.code == self.price_list.code:
+            return self.model_copy(update={"price_list": prices})
+        others = {one.code: one for one in self.price_lists} | {prices.code: prices}
+        return self.model_copy(update={"price_lists": tuple(others.values())})
 
 
 def resold(parent: Tenant, account_id: str, name: str, email: str) -> Tenant:

@@ -10,9 +10,12 @@ from domain.base import Value
 from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
 from domain.calling import Day, DialRules, RateGroupCode
 from domain.customer import E164, Address, Customer, Text
+from domain.money import Currency
 from domain.numbers import NumberSelection
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+PriceListCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["standard"])]
+ServiceTypeCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["line"])]
 
 
 class AccountKind(StrEnum):
@@ -80,6 +83,9 @@ class Service(Value):
         default=None, description="The number that the line shows: one that this order names. Its own first number if unset"
     )
     settings: Annotated[tuple[NumberSetting, ...], Field(max_length=100)] = ()
+    type: ServiceTypeCode | None = Field(
+        default=None, description="What kind of service it is (S3-14); the first that the white label sells if unset"
+    )
 
     def setting(self, number: int) -> NumberSetting:
         """How the service's n-th number (from 0) behaves."""
@@ -142,6 +148,13 @@ class Order(Value):
     )
     basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
         default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
+    )
+    price_list: PriceListCode | None = Field(
+        default=None,
+        description="What all services of this order are priced on (S3-38, S3-39); the first valid price list if unset",
+    )
+    currency: Currency | None = Field(
+        default=None, description="The account's currency, for good (S4-27); that of the price list if unset"
     )
 
     @property

@@ -234,7 +234,9 @@ class Baskets(Protocol):
     Raises ``NotFound`` for a basket that is not the tenant's and ``Refused`` (``basket_gone``) for one whose time is over.
     """
 
-    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
+    async def open(
+        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+    ) -> Basket:
         """Open an empty basket; the same id again is the same basket."""
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:
@@ -246,8 +248,8 @@ class Baskets(Protocol):
     async def remove(self, tenant_id: str, basket_id: str, e164: str) -> Basket:
         """Let a number go; one that is not in the basket is no error."""
 
-    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None) -> Basket:
-        """Price the basket on another plan."""
+    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None, price_list: str | None = None) -> Basket:
+        """Price the basket on another plan or price list."""
 
     async def discard(self, tenant_id: str, basket_id: str) -> None:
         """Let everything go. Repeated, it is the same act."""

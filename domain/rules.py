@@ -1,6 +1,7 @@
 """The rules at the door: what makes an order impossible, and what makes it wait for an approver."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
 
 from domain.base import Value
@@ -43,6 +44,8 @@ class Finding(Value):
 _SECTIONS = {
     "services": "service",
     "plan": "billing",
+    "price_list": "billing",
+    "currency": "billing",
     "payer": "billing",
     "account_type": "billing",
     "credit_limit_minor": "billing",
@@ -64,11 +67,16 @@ def means_kind(order: Order) -> MeansKind:
 
 
 def findings(
-    order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade], terms: TermsAcceptance | None
+    order: Order,
+    tenant: Tenant,
+    explicit_grades: Mapping[str, Grade],
+    terms: TermsAcceptance | None,
+    day: date | None = None,
 ) -> list[Finding]:
-    """Everything that makes this order impossible for this tenant, or odd; without an error it can be started.
+    """Everything that makes this order impossible for this tenant on this day, or odd; without an error it can be started.
 
-    ``explicit_grades`` has the grade of those named numbers that exist in the tenant's inventory.
+    ``explicit_grades`` has the grade of those named numbers that exist in the tenant's inventory. What the catalogue says is
+    in ``domain.catalogue_rules``.
     """
     found: list[Finding] = []
 
@@ -86,7 +94,7 @@ def findings(
     if (
         kind is MeansKind.OWN_ACCOUNT
         and order.account_type is AccountType.PREPAID
-        and not _is_free(order, tenant, explicit_grades)
+        and not _is_free(order, tenant, explicit_grades, day)
     ):
         say(
             "nothing_to_pay_with",
@@ -119,8 +127,9 @@ def findings(
             "Leave it out to apply the white label's taxes.",
             Severity.INFO,
         )
-    if tenant.price_list.plan(order.plan) is None:
-        offered = ", ".join(plan.code for plan in tenant.price_list.plans)
+    prices = tenant.list_for(order.price_list, day)
+    if prices is not None and prices.plan(order.plan) is None:
+        offered = ", ".join(plan.code for plan in prices.plans)
         say("unknown_plan", "/plan", "There is no such plan on the price list.", f"Choose one of: {offered}.")
     seen: set[str] = set()
     for position, service in enumerate(order.services):
@@ -193,11 +202,13 @@ def _beyond(order: Order, features: FeatureSet) -> Iterator[Finding]:
             yield outside(f"/services/{position}/max_channels", f"at most {features.channels} calls at once")
 
 
-def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> bool:
+def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade], day: date | None) -> bool:
     """Whether the order costs nothing: what costs nothing can always be paid (C3)."""
     taxes = {tax.code for tax in tenant.taxes} >= set(order.taxes or ())
-    known = tenant.price_list.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades) and taxes
-    return bool(known) and quote(order, tenant, explicit_grades).total_minor == 0
+    prices = tenant.list_for(order.price_list, day)
+    types = all(tenant.service_type(service.type) for service in order.services)
+    known = prices and prices.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades) and taxes and types
+    return bool(known) and quote(order, tenant, explicit_grades, day).total_minor == 0
 
 
 def blocking(found: Sequence[Finding], acknowledged: Collection[str] = ()) -> list[Finding]:
@@ -212,9 +223,13 @@ def blocking(found: Sequence[Finding], acknowledged: Collection[str] = ()) -> li
 def approval_reasons(order: Order, price: Quote, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> tuple[str, ...]:
     """Why an approver must look at this order first; empty if nobody needs to."""
     policy, reasons = tenant.approval, []
-    if policy.total_over_minor is not None and price.total_minor > policy.total_over_minor:
+    # The limits are in the white label's currency. What is in another one cannot be compared, so a person looks at it.
+    foreign = price.currency != tenant.currency
+    if policy.total_over_minor is not None and price.total_minor > (0 if foreign else policy.total_over_minor):
         reasons.append("total")
-    if policy.credit_limit_over_minor is not None and order.credit_limit_minor > policy.credit_limit_over_minor:
+    if policy.credit_limit_over_minor is not None and order.credit_limit_minor > (
+        0 if foreign else policy.credit_limit_over_minor
+    ):
         reasons.append("credit_limit")
     if any(grade in policy.grades for grade in grades_ordered(order, explicit_grades)):
         reasons.append("number_grade")

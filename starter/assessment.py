@@ -3,22 +3,25 @@
 An order is started from the same assessment that the validity report shows (S3-41 to S3-46).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
 
-from domain import line_rules, rules
+from domain import catalogue_rules, line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.orders import Administration, Order, Payer, TermsAcceptance
+from domain.payments import MeansKind
 from domain.plan import Planned, plan
 from domain.ports import Catalogue
+from domain.price_lists import Prices
 from domain.quotes import Quote, quote
 from domain.rules import Severity
+from domain.views import OnboardingView
 from starter.problems import ProblemError, of_finding
 
-_UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax"}
+_UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax", *catalogue_rules.UNPRICEABLE}
 
 
 class Assessment(Value):
@@ -39,10 +42,15 @@ async def assess(
     """Look at an order as it would be started, and start nothing."""
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
-    found = (*rules.findings(order, tenant, grades, terms), *line_rules.line_findings(order, tenant, now))
+    day = now.astimezone(UTC).date()
+    found = (
+        *rules.findings(order, tenant, grades, terms, day),
+        *catalogue_rules.catalogue_findings(order, tenant, day),
+        *line_rules.line_findings(order, tenant, now),
+    )
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
-    price = quote(order, tenant, grades)
+    price = quote(order, tenant, grades, day)
     reasons = rules.approval_reasons(order, price, tenant, grades)
     return Assessment(findings=found, price=price, approval_reasons=reasons)
 
@@ -66,6 +74,15 @@ def on_behalf(principal: Principal, tenant: Tenant, now: datetime, address: str 
     )
 
 
+async def quoted_terms(prices: Prices, tenant: Tenant, view: OnboardingView) -> Tenant:
+    """The white label with the terms that this order was quoted on: those are accepted, whatever is in force since (C15)."""
+    wanted = view.quote.terms_sha256
+    if wanted is None or wanted == tenant.terms.sha256:
+        return tenant
+    kept = await prices.terms(tenant.id, wanted)
+    return tenant if kept is None else tenant.model_copy(update={"terms": kept})
+
+
 class Summary(BaseModel):
     """The most pertinent of an order, on a few lines (S3-40)."""
 
@@ -73,6 +90,8 @@ class Summary(BaseModel):
     customer: str
     administration: Administration
     payer: Payer
+    paid_from: MeansKind = Field(description="What the order is paid with once everybody has agreed")
+    price_list: str | None = Field(description="Its code")
     plan: str | None
     services: int
     numbers: int
@@ -125,11 +144,13 @@ def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) 
             customer=order.customer.name,
             administration=order.administration,
             payer=order.payer,
+            paid_from=rules.means_kind(order),
+            price_list=price.price_list_code if price else order.price_list,
             plan=price.plan if price else order.plan,
             services=len(order.services),
             numbers=order.number_count,
             total_minor=price.total_minor if price else None,
-            currency=tenant.currency,
+            currency=price.currency if price else tenant.currency,
             needs_approval=assessment.approval_reasons,
         ),
         findings=[of_finding(item) for item in assessment.findings],

@@ -24,6 +24,7 @@ from domain.rules import means_kind
 from domain.views import OnboardingView
 from starter import cards, lines, words
 from starter.api.access import Work
+from starter.assessment import quoted_terms
 from starter.middleware import log_unforeseen
 from starter.rendering import render
 from starter.services import Services
@@ -110,7 +111,8 @@ async def _visit(services: Services, token: str) -> _Visit:
     # A newer link than the row knows was sent this very moment; the workflow knows it and decides.
     if link.generation < view.generation:
         raise _Ended(words.SUPERSEDED, 410, tenant)
-    return _Visit(token=token, view=view, tenant=tenant)
+    # What the customer reads and accepts is what the order was quoted on, whatever has been put in force since.
+    return _Visit(token=token, view=view, tenant=await quoted_terms(services.prices, tenant, view))
 
 
 def _own_form(request: Request, services: Services) -> None:

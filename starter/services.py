@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.access import Identities
+from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
+from domain.call_records import CallRecords
 from domain.calling import RateGroup
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
+from domain.price_lists import Prices
 from domain.views import OnboardingReader
 from starter.calling import Callings
 from starter.number_acts import NumberActs
@@ -95,7 +98,10 @@ class Services:
     people: People
     inventory: Inventory
     callings: Callings
+    call_records: CallRecords
     rate_groups: RateGroups
+    prices: Prices
+    plans: AccountPlans
     stock: NumberStock
     baskets: Baskets
     number_acts: NumberActs

@@ -7,7 +7,9 @@ from starter import invitations, pages, problems, webhooks
 from starter.api import (
     accounts,
     baskets,
+    call_records,
     calling,
+    catalogue,
     decisions,
     described,
     docs,
@@ -15,6 +17,7 @@ from starter.api import (
     inventory,
     numbers,
     onboardings,
+    plans,
     users,
 )
 from starter.events import Streams
@@ -43,6 +46,10 @@ def create_app(services: Services) -> FastAPI:
             },
             {"name": "Accounts", "description": "The tree of accounts, and who does what in it."},
             {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
+            {
+                "name": "Catalogue",
+                "description": "What is sold: price lists, service types, taxes, and the plan of an account.",
+            },
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
             {"name": "Health", "description": "For load balancers and schedulers."},
@@ -52,7 +59,20 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    api = (
+        onboardings,
+        decisions,
+        calling,
+        call_records,
+        catalogue,
+        plans,
+        inventory,
+        numbers,
+        baskets,
+        accounts,
+        users,
+        health,
+    )
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

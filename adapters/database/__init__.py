@@ -2,6 +2,7 @@
 
 from sqlalchemy import text
 
+from adapters.database.account_plans import PlanRecords
 from adapters.database.admin import Admin
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
@@ -13,6 +14,7 @@ from adapters.database.mail_desk import Desk
 from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
+from adapters.database.price_lists import PriceBook
 from adapters.database.reader import Reader
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
@@ -21,8 +23,10 @@ from adapters.database.tree import Tree
 from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
+from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.price_lists import Prices
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
@@ -48,6 +52,8 @@ class Database:
         self.accounts: Accounts = Tree(self._transactions)
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
+        self.prices: Prices = PriceBook(self._transactions)
+        self.plans: AccountPlans = PlanRecords(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

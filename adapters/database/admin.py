@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import baskets, ledger
+from adapters.database import baskets, ledger, price_lists
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, ledger_entries, tenants
 from adapters.database.tables import numbers as stock
@@ -138,6 +138,7 @@ def _put_tenant(
         # Rate groups are created through the API too; a file that does not know of one does not take it from its customers.
         groups = {group.code: group for group in (*tenant.rate_groups, *stored.rate_groups, *tenant.rate_groups)}
         tenant = tenant.model_copy(update={"rate_groups": tuple(groups.values())})
+    tenant = price_lists.settled(connection, tenant, stored, moment)
     connection.execute(_PUT_TENANT.on(connection), {"id": tenant.id, "slug": tenant.slug, "settings": tenant})
     key = f"{tenant.id}:opening"
     if opening_balance_minor and connection.execute(_OPENED, {"of": key}).first() is None:

@@ -83,12 +83,21 @@ class BasketStore:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
+    async def open(
+        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+    ) -> Basket:
         def work(connection: Connection) -> Basket:
             if pool != PUBLIC:
                 require_customer(connection, tenant_id, pool)
             moment = now()
-            row = {"id": basket_id, "tenant_id": tenant_id, "pool": pool, "plan": plan, "created_by": by}
+            row = {
+                "id": basket_id,
+                "tenant_id": tenant_id,
+                "pool": pool,
+                "plan": plan,
+                "price_list": price_list,
+                "created_by": by,
+            }
             times = {"created_at": moment, "expires_at": expiry(moment, moment)}
             connection.execute(_OPEN.on(connection), row | times)
             return _basket(connection, _usable(connection.execute(_READ, {"of": basket_id, "tenant": tenant_id}).first()))
@@ -112,12 +121,12 @@ class BasketStore:
 
         return await self._transactions.write(work)
 
-    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None) -> Basket:
+    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None, price_list: str | None = None) -> Basket:
         def work(connection: Connection) -> Basket:
             row = _locked(connection, tenant_id, basket_id)
-            connection.execute(update(baskets).where(_b.id == basket_id).values(plan=plan))
+            connection.execute(update(baskets).where(_b.id == basket_id).values(plan=plan, price_list=price_list))
             until = _slide(connection, row)
-            return _basket(connection, row, until).model_copy(update={"plan": plan})
+            return _basket(connection, row, until).model_copy(update={"plan": plan, "price_list": price_list})
 
         return await self._transactions.write(work)
 
@@ -178,6 +187,7 @@ def _basket(connection: Connection, row: Row[Any], until: datetime | None = None
         tenant_id=row.tenant_id,
         pool=row.pool,
         plan=row.plan,
+        price_list=row.price_list,
         created_at=row.created_at,
         expires_at=until or row.expires_at,
         numbers=tuple(GradedNumber(e164=number.e164, grade=Grade(number.grade)) for number in contents),

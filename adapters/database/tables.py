@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeDecorator
 
 from domain.access import Right
 from domain.calling import Calling
-from domain.catalogue import Tenant
+from domain.catalogue import PriceList, Tenant, Terms
 from domain.onboarding import Outcome
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
@@ -239,6 +239,7 @@ baskets = Table(
     # Whose pool its numbers may come from beside the public one.
     Column("pool", Id, nullable=False),
     Column("plan", String(40)),
+    Column("price_list", String(40)),
     Column("created_by", String(200), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
@@ -395,4 +396,42 @@ attempts = Table(
     Column("count", Integer, nullable=False),
     Column("until", UtcDateTime, nullable=False, index=True),
     sqlite_with_rowid=False,
+)
+
+# Every version of a price list that there ever was: orders and accounts refer to them by name.
+price_list_versions = Table(
+    "price_list_versions",
+    metadata,
+    Column("tenant_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("code", String(40), primary_key=True),
+    Column("version", String(200), primary_key=True),
+    Column("price_list", Json(PriceList), nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+# Every text that customers were asked to accept, by its hash.
+terms_versions = Table(
+    "terms_versions",
+    metadata,
+    Column("tenant_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("terms", Json(Terms), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+# Which plan decides an account's charges, from when on. Before the first of them it is the plan of the account's order.
+plan_assignments = Table(
+    "plan_assignments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("plan", String(40), nullable=False),
+    Column("price_list", String(40), nullable=False),
+    Column("effective_from", UtcDateTime, nullable=False),
+    Column("assigned_by", String(200), nullable=False),
+    Column("assigned_at", UtcDateTime, nullable=False),
+    Column("cancelled_by", String(200)),
+    Column("cancelled_at", UtcDateTime),
+    Index(None, "account_id", "effective_from"),
 )

@@ -4,6 +4,7 @@ Kamailio needs no reload and no interface of its own for that: a line works the 
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -13,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
 from adapters.transactions import connect
-from adapters.voice import rights
+from adapters.voice import call_records, rights
 from adapters.voice.preferences import Preference, put
+from domain.call_records import CallRecord
 from domain.calling import CallingWrite
 from domain.errors import KeyClosed, ProvisioningRefused, Refused, Unavailable
 from domain.voice import Line, LineRemoval, RoutedNumber
@@ -89,6 +91,14 @@ class KamailioSwitch:
     async def first_call(self, account_id: str) -> datetime | None:
         """When the account made its first call (UTC); ``None`` before it (S4-19). Raises ``Unavailable``."""
         return await self._transactions.read(lambda connection: rights.first_call(connection, account_id))
+
+    async def call_records(
+        self, account_id: str, begin: datetime, end: datetime, after: tuple[int, int] | None, most: int
+    ) -> Sequence[CallRecord]:
+        """Answered calls of the account, as ``domain.call_records`` has it. Raises ``Unavailable``."""
+        return await self._transactions.read(
+            lambda connection: call_records.page(connection, account_id, begin, end, after, most)
+        )
 
     async def silence(self, number: RoutedNumber) -> None:
         """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""

@@ -2,10 +2,12 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from adapters.voice.kamailio import KamailioSwitch
+from domain.call_records import CallRecord
 from domain.calling import CallingWrite
 from domain.errors import ProvisioningRefused, Unavailable
 from domain.voice import Line, LineRemoval, RoutedNumber
@@ -62,6 +64,12 @@ class FaultySwitch:
     async def first_call(self, account_id: str) -> datetime | None:
         """As the real switch says."""
         return await self._switch.first_call(account_id)
+
+    async def call_records(
+        self, account_id: str, begin: datetime, end: datetime, after: tuple[int, int] | None, most: int
+    ) -> Sequence[CallRecord]:
+        """As the real switch has them."""
+        return await self._switch.call_records(account_id, begin, end, after, most)
 
     async def silence(self, number: RoutedNumber) -> None:
         """As the real switch does."""

@@ -98,6 +98,19 @@ first_calls = Table(
     Column("at", BigInteger, nullable=False, comment="Seconds since 1970 (UTC); written by the switch, once"),
 )
 
+call_records = Table(
+    "dialtone_call_records",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("account_id", String(64), nullable=False),
+    Column("line", String(128), nullable=False),
+    Column("caller", String(64), nullable=False),
+    Column("called", String(64), nullable=False),
+    Column("began_at", BigInteger, nullable=False, comment="When it was answered, in seconds since 1970 (UTC)"),
+    Column("seconds", BigInteger, nullable=False),
+    Index("dialtone_call_records_account_idx", "account_id", "began_at", "id"),
+)
+
 VERSIONS = {"version": 1, "subscriber": 7, "dbaliases": 1, "usr_preferences": 2}
 
 # A number rings one line in the whole switch, whatever domain it was dialled at. Kamailio does not see to that. Only the form
@@ -107,10 +120,11 @@ _NUMBER_GUARD = text(
     " ON dbaliases (alias_username) WHERE substr(alias_username, 1, 1) = '+'"
 )
 
-# The switch has a role that reads. This one table it writes, and nothing else of it.
+# The switch has a role that reads. These two tables it writes, and nothing else of it.
 _SWITCH_MAY_WRITE = text(
     "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kamailio')"
-    " THEN GRANT SELECT, INSERT ON dialtone_first_calls TO kamailio; END IF; END $$"
+    " THEN GRANT SELECT, INSERT ON dialtone_first_calls TO kamailio; GRANT INSERT ON dialtone_call_records TO kamailio;"
+    " GRANT USAGE ON SEQUENCE dialtone_call_records_id_seq TO kamailio; END IF; END $$"
 )
 
 

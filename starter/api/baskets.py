@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response, status
 
-from domain import keys
+from domain import catalogue_rules, keys
 from domain.access import Right
 from domain.baskets import Basket
 from domain.catalogue import Tenant
@@ -15,6 +15,7 @@ from domain.quotes import price_numbers
 from domain.rules import Finding
 from starter import problems
 from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
+from starter.api.catalogue import chosen, today
 from starter.api.described import problems as declared
 from starter.api.numbers import Number, taken
 from starter.schemas.base import WhiteLabel
@@ -42,9 +43,9 @@ async def open_basket(principal: Caller, body: OpenBasket, services: Work, key: 
     """An empty basket. With an `Idempotency-Key` a repetition is answered with the same one."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, body.white_label)
-    _known_plan(tenant, body.plan)
+    _known_plan(tenant, body.plan, body.price_list)
     basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
-    basket = await services.baskets.open(tenant.id, basket_id, principal.actor, body.pool, body.plan)
+    basket = await services.baskets.open(tenant.id, basket_id, principal.actor, body.pool, body.plan, body.price_list)
     response.headers["Location"] = f"/v1/baskets/{basket.id}"
     return _body(basket, tenant)
 
@@ -57,15 +58,17 @@ async def get_basket(basket_id: BasketId, principal: Caller, services: Work, whi
     return _body(await services.baskets.get(tenant.id, basket_id), tenant)
 
 
-@router.patch("/{basket_id}", summary="Price a basket on another plan", responses=declared(400, 403, 404, 409, 413))
+@router.patch(
+    "/{basket_id}", summary="Price a basket on another plan or price list", responses=declared(400, 403, 404, 409, 413)
+)
 async def choose_plan(
     basket_id: BasketId, principal: Caller, body: BasketPlan, services: Work, white_label: Whose = None
 ) -> BasketBody:
-    """The numbers stay; their prices follow the plan."""
+    """The numbers stay; their prices follow the plan and the price list."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, white_label)
-    _known_plan(tenant, body.plan)
-    return _body(await services.baskets.choose_plan(tenant.id, basket_id, body.plan), tenant)
+    _known_plan(tenant, body.plan, body.price_list)
+    return _body(await services.baskets.choose_plan(tenant.id, basket_id, body.plan, body.price_list), tenant)
 
 
 @router.put("/{basket_id}/numbers", summary="Add numbers", responses=declared(400, 403, 404, 409, 413))
@@ -103,15 +106,20 @@ async def discard_basket(basket_id: BasketId, principal: Caller, services: Work,
     await services.baskets.discard(tenant.id, basket_id)
 
 
-def _known_plan(tenant: Tenant, plan: str | None) -> None:
-    if tenant.price_list.plan(plan) is None:
+def _known_plan(tenant: Tenant, plan: str | None, price_list: str | None) -> None:
+    if found := catalogue_rules.price_list_findings(price_list, tenant, today()):
+        raise problems.of_findings(found)
+    prices = tenant.list_for(price_list, today())
+    if prices is None or prices.plan(plan) is None:
         message, fix = "There is no such plan on the price list.", "Choose one that GET /v1/plans lists."
         raise problems.of_findings([Finding(code="unknown_plan", pointer="/plan", message=message, fix=fix)])
 
 
 def _body(basket: Basket, tenant: Tenant) -> BasketBody:
     # A plan may have left the price list since it was chosen; the answer names the one that was used.
-    plan = basket.plan if tenant.price_list.plan(basket.plan) else None
+    # So may a price list that is not valid any more; then it is the default one.
+    prices = tenant.list_for(basket.price_list, today()) or chosen(tenant, None)
+    plan = basket.plan if prices.plan(basket.plan) else None
     left = (basket.expires_at - datetime.now(UTC)).total_seconds()
     return BasketBody(
         id=basket.id,
@@ -119,5 +127,5 @@ def _body(basket: Basket, tenant: Tenant) -> BasketBody:
         created_at=basket.created_at,
         expires_at=basket.expires_at,
         seconds_left=max(int(left), 0),
-        pricing=price_numbers(basket.numbers, tenant, plan),
+        pricing=price_numbers(basket.numbers, tenant, plan, prices.code, today()),
     )

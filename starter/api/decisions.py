@@ -13,7 +13,7 @@ from domain.voice import Credentials
 from starter import lines
 from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
-from starter.assessment import on_behalf
+from starter.assessment import on_behalf, quoted_terms
 from starter.schemas.base import Listing, Reason
 from starter.schemas.onboardings import CorrectBody, RejectBody, ResolveUndoBody, TakeOverBody
 from starter.services import Services
@@ -89,7 +89,7 @@ async def take_over(
 ) -> OnboardingStatus:
     """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
     need(principal, Right.OPERATE)
-    tenant = await services.catalogue.tenant(view.tenant_id)
+    tenant = await quoted_terms(services.prices, await services.catalogue.tenant(view.tenant_id), view)
     address = request.client.host if request.client else None
     terms = on_behalf(principal, tenant, datetime.now(UTC), address)
     decision = TakeOver(actor=principal.actor, person=principal.person, consent=body.consent, terms=terms)

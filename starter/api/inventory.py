@@ -9,9 +9,10 @@ from domain.access import Right
 from domain.numbers import Grade, NumberState
 from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
+from starter.api.catalogue import chosen
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
-from starter.schemas.base import WhiteLabel, e164
+from starter.schemas.base import PriceListCode, WhiteLabel, e164
 from starter.schemas.numbers import ImportedNumber, ImportNumbers, ImportReport, NumberPage, PlanBody, Plans
 
 router = APIRouter(prefix="/v1", tags=["Inventory"], route_class=Authenticated, dependencies=[Strict])
@@ -86,16 +87,23 @@ def _grade(body: ImportNumbers, row: int) -> Grade | None:
 
 
 @router.get("/plans", summary="Plans and prices", responses=declared(403, 404))
-async def list_plans(principal: Caller, services: Work, white_label: Annotated[WhiteLabel | None, Query()] = None) -> Plans:
-    """What the white label sells now."""
+async def list_plans(
+    principal: Caller,
+    services: Work,
+    price_list: Annotated[PriceListCode | None, Query(description="The first valid one if unset")] = None,
+    white_label: Annotated[WhiteLabel | None, Query()] = None,
+) -> Plans:
+    """What the white label sells now, on one price list."""
     need(principal, Right.READ)
     tenant = await own_tenant(services, principal, white_label)
+    prices = chosen(tenant, price_list)
     return Plans(
         white_label=tenant.slug,
-        price_list=tenant.price_list.version,
-        currency=tenant.currency,
+        price_list=prices.version,
+        price_list_code=prices.code,
+        currency=tenant.currency_of(prices),
         tax_name=tenant.tax_name,
         tax_rate_basis_points=tenant.tax_rate_basis_points,
-        plans=[PlanBody.model_validate(plan.model_dump()) for plan in tenant.price_list.plans],
+        plans=[PlanBody.model_validate(plan.model_dump()) for plan in prices.plans],
         terms_version=tenant.terms.version,
     )

@@ -15,8 +15,9 @@ from domain.quotes import NumberPricing, price_numbers
 from domain.rules import Finding
 from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
+from starter.api.catalogue import chosen, today
 from starter.api.described import problems as declared
-from starter.schemas.base import PlanCode, Prefix, WhiteLabel, e164_prefix
+from starter.schemas.base import PlanCode, Prefix, PriceListCode, WhiteLabel, e164_prefix
 from starter.schemas.numbers import FoundNumbers, KeepNumbers, Kept, NumberActed, ReclaimBody, ReleaseBody
 from starter.services import Services
 
@@ -37,6 +38,7 @@ async def search_free_numbers(
     pool: Annotated[Pool, Query()] = PUBLIC,
     pick: Annotated[Pick, Query(description="The lowest, from random places, or consecutive ones")] = "next",
     plan: Annotated[PlanCode | None, Query(description="Prices on this plan; the first of the list if unset")] = None,
+    price_list: Annotated[PriceListCode | None, Query(description="Prices on this list; the first valid one if unset")] = None,
     white_label: Annotated[WhiteLabel | None, Query()] = None,
 ) -> FoundNumbers:
     """Only numbers that match every criterion, with their prices. Nobody else is kept from them: put them into a basket."""
@@ -45,16 +47,16 @@ async def search_free_numbers(
     begin = None if prefix is None else _prefix(prefix, region)
     wish = NumberSearch(count=count, prefix=begin, grades=tuple(grade), contains=_segments(contains), pool=pool, pick=pick)
     found = await services.stock.search(tenant.id, wish)
-    priced = _priced(tenant, found, plan)
+    priced = _priced(tenant, found, plan, price_list)
     return FoundNumbers(items=list(priced.numbers), price_list=priced.price_list, plan=priced.plan, currency=priced.currency)
 
 
-def _priced(tenant: Tenant, numbers: Iterable[GradedNumber], plan: str | None) -> NumberPricing:
-    if tenant.price_list.plan(plan) is None:
+def _priced(tenant: Tenant, numbers: Iterable[GradedNumber], plan: str | None, price_list: str | None) -> NumberPricing:
+    if chosen(tenant, price_list).plan(plan) is None:
         detail = "There is no such plan on the price list. GET /v1/plans lists them."
         error = problems.ProblemError(code="unknown_plan", detail=detail, parameter="plan")
         raise problems.Problem("invalid_request", "One thing in the request must be mended.", errors=[error])
-    return price_numbers(numbers, tenant, plan)
+    return price_numbers(numbers, tenant, plan, price_list, today())
 
 
 @router.post("/pool", summary="Keep numbers for a customer", responses=declared(400, 403, 404, 409, 413))

@@ -11,6 +11,8 @@ from starter.cli import (
     accounts,
     baskets,
     calling,
+    calls,
+    catalogue,
     checks,
     keys,
     numbers,
@@ -61,6 +63,11 @@ app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=_PEOPLE)
+app.add_typer(calls.app, name="calls", rich_help_panel=_STEER)
+app.add_typer(catalogue.plans, name="plans", rich_help_panel=_STEER)
+app.add_typer(catalogue.price_lists, name="price-lists", rich_help_panel=_DATA)
+app.add_typer(catalogue.service_types, name="service-types", rich_help_panel=_DATA)
+app.add_typer(catalogue.taxes, name="taxes", rich_help_panel=_DATA)
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
 app.add_typer(baskets.app, name="baskets", rich_help_panel=_DATA)

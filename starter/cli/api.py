@@ -131,6 +131,20 @@ class Api:
             raise CommandFailed(f"{error} To repeat this very order safely, add --idempotency-key {key}") from error
         return self._read(response), response.headers.get("Idempotent-Replayed") == "true"
 
+    def text(self, path: str, accept: str, **query: Any) -> Iterator[str]:
+        """A long answer, piece by piece as it comes. Raises ``CommandFailed``, also if it breaks off: then it is not whole."""
+        params = {name: value for name, value in query.items() if value is not None}
+        try:
+            with self._http.stream("GET", path, params=params, headers={"Accept": accept}) as response:
+                if response.is_error:
+                    response.read()
+                    self._read(response)
+                yield from response.iter_text()
+        except httpx.TransportError as error:
+            raise CommandFailed(
+                f"The answer broke off ({type(error).__name__}): what was printed is not all. Try again."
+            ) from error
+
     def follow(self, onboarding_id: str) -> Iterator[dict[str, Any]]:
         """The timeline from its beginning, until the onboarding has ended. Survives lost connections."""
         last, failures = 0, 0

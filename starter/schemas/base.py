@@ -28,6 +28,7 @@ def _written(value: object) -> object:
 # By itself a whole number would be read as seconds since 1970.
 WrittenDay = Annotated[Day, BeforeValidator(_written)]
 PlanCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["office-20"])]
+PriceListCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["standard"])]
 WhiteLabel = Annotated[
     str,
     Field(

@@ -9,7 +9,7 @@ from domain.customer import E164, Country, Text
 from domain.numbers import PUBLIC, Grade, NumberRecord, Pool
 from domain.quotes import NumberPrice, NumberPricing
 from domain.rules import Finding
-from starter.schemas.base import Body, Listing, PlanCode, Reason, Telephone, WhiteLabel, e164
+from starter.schemas.base import Body, Listing, PlanCode, PriceListCode, Reason, Telephone, WhiteLabel, e164
 
 
 class ImportRow(Body):
@@ -129,13 +129,15 @@ class OpenBasket(Body):
 
     pool: Pool = PUBLIC
     plan: PlanCode | None = None
+    price_list: PriceListCode | None = None
     white_label: WhiteLabel | None = None
 
 
 class BasketPlan(Body):
-    """The plan that a basket is priced on; the price list's first if unset."""
+    """The plan and price list that a basket is priced on; the first of each if unset."""
 
     plan: PlanCode | None = None
+    price_list: PriceListCode | None = None
 
 
 class BasketBody(BaseModel):
@@ -168,6 +170,7 @@ class Plans(BaseModel):
 
     white_label: str
     price_list: str
+    price_list_code: str
     currency: str
     tax_name: str
     tax_rate_basis_points: int

@@ -8,7 +8,7 @@ from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, DialRule, fit
 from domain.customer import Address, Contact, Coordinates, Customer
 from domain.numbers import NumberCriteria, NumberSelection
-from domain.orders import NumberSetting, Order, Service
+from domain.orders import NumberSetting, Order, Service, ServiceTypeCode
 from domain.rules import Finding
 from starter.schemas.base import Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
 
@@ -97,6 +97,9 @@ class ServiceBody(Service, extra="forbid"):
         default=None, description="The number that calls show: one that the order names. The line's first number if unset"
     )
     settings: Annotated[tuple[NumberSettingBody, ...], Field(max_length=100)] = ()
+    type: ServiceTypeCode | None = Field(
+        default=None, description="A code that GET /v1/service-types lists; the first of them if unset"
+    )
 
 
 class CreateOnboarding(Order):

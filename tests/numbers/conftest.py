@@ -135,6 +135,9 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         inventory=database.admin,
         stock=database.stock,
         baskets=database.baskets,
+        prices=database.prices,
+        plans=database.plans,
+        accounts=database.accounts,
         number_acts=acts,
     )
     keys = {}
@@ -210,7 +213,7 @@ async def exchange(database: Database, temporal_server: RunningTemporal, tmp_pat
         Onboardings(client, database.reader, database.catalogue, queue, baskets=database.baskets),
         NumberActs(client, database.stock, queue),
     )
-    transport = httpx.ASGITransport(create_app(services))
+    transport = httpx.ASGITransport(create_app(replace(services, call_records=switch)))
     async with (
         onboarding_worker(client, Settings(task_queue=queue), methods, strict=True),
         httpx.AsyncClient(transport=transport, base_url=BASE) as http,

@@ -10,15 +10,19 @@ from typing import Any
 
 from domain import keys
 from domain.access import Principal, Right, Role
+from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
 from domain.accounts import PLATFORM, Account, AccountKind
 from domain.baskets import HOLD, Basket
+from domain.billing import Tax
+from domain.call_records import CallRecord
 from domain.calling import Calling, CallingChange, RateGroup, changed
-from domain.catalogue import Tenant
+from domain.catalogue import PriceList, Tenant, Terms
 from domain.errors import NotFound, NumberUnavailable, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.numbers import PUBLIC, Assignment, Grade, GradedNumber, NumberRecord, NumberSearch, NumberState, grade_of
 from domain.onboarding import Activation, CardPresented, OnboardingInput, OnboardingStatus, Outcome, State
 from domain.payments import CardVisit, MeansKind, PaymentMeans
+from domain.price_lists import PriceListVersion
 from domain.users import Grant, Invitation, Member, Membership, MemberState, NewUser, Session, SignIn
 from domain.views import OnboardingView, Page, TimelineEvent
 
@@ -196,6 +200,98 @@ class RateGroups:
 
 
 @dataclass
+class Prices:
+    """Price lists and taxes in the settings of the white labels; one version of each."""
+
+    catalogue: Catalogue
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        return await self.catalogue.tenant(tenant_id)
+
+    async def versions(self, tenant_id: str, code: str) -> tuple[PriceListVersion, ...]:
+        prices = (await self.tenant(tenant_id)).list_for(code)
+        if prices is None:
+            raise NotFound("There is no such price list.")
+        return (PriceListVersion(price_list=prices),)
+
+    async def put_price_list(self, tenant_id: str, prices: PriceList, actor: str) -> PriceList:
+        self._put((await self.tenant(tenant_id)).with_price_list(prices))
+        return prices
+
+    async def create_tax(self, tenant_id: str, tax: Tax) -> Tax:
+        tenant = await self.tenant(tenant_id)
+        if any(one.code == tax.code and one != tax for one in tenant.taxes):
+            raise Refused("There is another tax of this code. Choose another code.", code="tax_exists")
+        taxes = {one.code: one for one in tenant.taxes} | {tax.code: tax}
+        self._put(tenant.model_copy(update={"taxes": tuple(taxes.values())}))
+        return tax
+
+    async def terms(self, tenant_id: str, sha256: str) -> Terms | None:
+        terms = (await self.tenant(tenant_id)).terms
+        return terms if terms.sha256 == sha256 else None
+
+    def _put(self, tenant: Tenant) -> None:
+        self.catalogue.tenants = [tenant if one.id == tenant.id else one for one in self.catalogue.tenants]
+
+
+@dataclass
+class CallLog:
+    """Call records, as the switch would have them."""
+
+    records: list[CallRecord] = field(default_factory=list)
+
+    async def call_records(
+        self, account_id: str, begin: datetime, end: datetime, after: tuple[int, int] | None, most: int
+    ) -> Sequence[CallRecord]:
+        mine = [one for one in self.records if one.account_id == account_id and begin <= one.began_at < end]
+        behind = (one for one in sorted(mine, key=lambda one: one.position) if after is None or one.position > after)
+        return [one for one, _ in zip(behind, range(most), strict=False)]
+
+
+@dataclass
+class Plans:
+    """The plan of every account that an onboarding has made active, and what was assigned since."""
+
+    reader: Reader
+    assigned: dict[str, list[PlanAssignment]] = field(default_factory=dict)
+
+    async def get(self, account_id: str) -> AccountPlan:
+        view = next((one for one in self.reader.rows.values() if one.account_id == account_id), None)
+        if view is None:
+            raise NotFound("There is no such account, or it is not yours to see.")
+        if view.state is not State.ACTIVE:
+            raise Refused("The account is not active, so no plan is in force yet.", code="not_active")
+        first = PlanAssignment(
+            id=view.id,
+            plan=view.quote.plan,
+            price_list=view.quote.price_list_code or "standard",
+            effective_from=view.created_at,
+            assigned_by=view.requested_by,
+            assigned_at=view.created_at,
+        )
+        in_force, pending = arranged([first, *self.assigned.get(account_id, [])], datetime.now(UTC))
+        return AccountPlan(
+            account_id=account_id,
+            tenant_id=view.tenant_id,
+            currency=view.quote.currency,
+            order=view.order,
+            in_force=in_force,
+            pending=pending,
+        )
+
+    async def assign(self, account_id: str, wanted: PlanAssignment) -> AccountPlan:
+        if may_follow(await self.get(account_id), wanted, datetime.now(UTC)):
+            self.assigned.setdefault(account_id, []).append(wanted)
+        return await self.get(account_id)
+
+    async def cancel_pending(self, account_id: str, actor: str) -> AccountPlan:
+        pending = (await self.get(account_id)).pending
+        if pending is not None:
+            self.assigned[account_id].remove(pending)
+        return await self.get(account_id)
+
+
+@dataclass
 class CallingOffice:
     """Changes at once what the workflow and the switch would. ``absent``: it is kept, and nobody carries it out yet."""
 
@@ -248,9 +344,19 @@ class BasketShelf:
 
     baskets: dict[str, Basket] = field(default_factory=dict)
 
-    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
+    async def open(
+        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+    ) -> Basket:
         now = datetime.now(UTC)
-        fresh = Basket(id=basket_id, tenant_id=tenant_id, pool=pool, plan=plan, created_at=now, expires_at=now + HOLD)
+        fresh = Basket(
+            id=basket_id,
+            tenant_id=tenant_id,
+            pool=pool,
+            plan=plan,
+            price_list=price_list,
+            created_at=now,
+            expires_at=now + HOLD,
+        )
         return self.baskets.setdefault(basket_id, fresh)
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:
@@ -268,8 +374,8 @@ class BasketShelf:
         basket = await self.get(tenant_id, basket_id)
         return self._put(basket, numbers=tuple(number for number in basket.numbers if number.e164 != e164))
 
-    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None) -> Basket:
-        return self._put(await self.get(tenant_id, basket_id), plan=plan)
+    async def choose_plan(self, tenant_id: str, basket_id: str, plan: str | None, price_list: str | None = None) -> Basket:
+        return self._put(await self.get(tenant_id, basket_id), plan=plan, price_list=price_list)
 
     async def discard(self, tenant_id: str, basket_id: str) -> None:
         await self.get(tenant_id, basket_id)

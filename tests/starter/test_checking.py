@@ -33,6 +33,8 @@ async def test_the_report_is_short_unless_asked_for_everything(house: House) -> 
         "customer": "Harbour Books Ltd",
         "administration": "customer",
         "payer": "self",
+        "paid_from": "card",
+        "price_list": "standard",
         "plan": TENANT.price_list.plans[0].code,
         "services": 1,
         "numbers": 1,

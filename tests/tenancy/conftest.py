@@ -41,7 +41,7 @@ from starter.web import create_app
 from tests.adapters.database.conftest import TENANT, migrated_postgres, postgres, sqlite_template, url
 from tests.builders import a_tenant
 from tests.simulators import World, _Gateway, _Switch
-from tests.starter.memory import CardPage, Webhooks
+from tests.starter.memory import CallLog, CardPage, Webhooks
 from worker import onboarding_worker
 
 __all__ = ["migrated_postgres", "postgres", "sqlite_template", "url"]
@@ -195,6 +195,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         inventory=database.admin,
         callings=Callings(client, database.calling, _Switch(world), settings.task_queue),
         rate_groups=database.admin,
+        prices=database.prices,
+        call_records=CallLog(),
+        plans=database.plans,
         stock=database.stock,
         baskets=database.baskets,
         number_acts=NumberActs(client, database.stock, settings.task_queue),

@@ -61,6 +61,19 @@ async def test_a_letter_has_every_fact_that_a_template_may_ask_for(database: Dat
     }
 
 
+@pytest.mark.requirement("S4-27")
+@pytest.mark.parametrize(("currency", "total"), [("JPY", "5,040 JPY"), ("KWD", "5.040 KWD"), ("EUR", "€50.40")])
+async def test_amounts_in_a_letter_are_written_as_the_account_s_currency_is(
+    database: Database, currency: str, total: str
+) -> None:
+    case = Case(an_order())
+    quote = case.input.quote.model_copy(update={"currency": currency})
+    case = await opened(database, Case(an_order(), {"quote": quote}))
+    mail = await database.mail_desk.address(letter(case, MailKind.ACTIVATION))
+    assert mail is not None
+    assert mail.facts["total"] == total
+
+
 @pytest.mark.parametrize("kind", [MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED])
 async def test_what_operators_must_do_is_written_to_operators(database: Database, kind: MailKind) -> None:
     case = await opened(database)
