@@ -10,6 +10,7 @@ from domain.base import Value
 from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
 from domain.calling import Day, DialRules, RateGroupCode
 from domain.customer import E164, Address, Customer, Text
+from domain.notifications import Afterwards, Notifications
 from domain.numbers import NumberSelection
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -142,6 +143,13 @@ class Order(Value):
     )
     basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
         default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
+    )
+    notifications: Notifications = Field(
+        default=(),
+        description="Who is written to when the service is ready. The customer is, unless an entry says otherwise (S3-53)",
+    )
+    afterwards: Afterwards = Field(
+        default=Afterwards.SERVICE_SUMMARY, description="Which page follows: `links.next` of the answer leads there (S3-58)"
     )
 
     @property

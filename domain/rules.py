@@ -53,6 +53,7 @@ _SECTIONS = {
     "terms_accepted": "creation",
     "rate_group": "billing",
     "dial_rules": "settings",
+    "notifications": "creation",
 }
 
 

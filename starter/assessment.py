@@ -11,12 +11,14 @@ from domain import line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
+from domain.notification_rules import notification_findings
 from domain.orders import Administration, Order, Payer, TermsAcceptance
 from domain.plan import Planned, plan
 from domain.ports import Catalogue
 from domain.quotes import Quote, quote
 from domain.rules import Severity
 from starter.problems import ProblemError, of_finding
+from starter.schemas.notifications import NotificationDefault, notification_defaults
 
 _UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax"}
 
@@ -39,7 +41,11 @@ async def assess(
     """Look at an order as it would be started, and start nothing."""
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
-    found = (*rules.findings(order, tenant, grades, terms), *line_rules.line_findings(order, tenant, now))
+    found = (
+        *rules.findings(order, tenant, grades, terms),
+        *line_rules.line_findings(order, tenant, now),
+        *notification_findings(order),
+    )
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
     price = quote(order, tenant, grades)
@@ -106,6 +112,9 @@ class ValidityReport(BaseModel):
     summary: Summary
     findings: list[ProblemError]
     full: Everything | None = None
+    notifications: tuple[NotificationDefault, ...] | None = Field(
+        default=None, description="The letters that can be sent at the end, to be edited; only when all is well"
+    )
 
 
 def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) -> ValidityReport:
@@ -116,8 +125,9 @@ def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) 
         steps = plan(order, price, assessment.approval_reasons, tenant.schedule) if price else ()
         terms = TermsText(version=tenant.terms.version, sha256=tenant.terms.sha256, text=tenant.terms.text)
         everything = Everything(steps=steps, quote=price, terms=terms)
+    valid = not rules.blocking(assessment.findings, order.acknowledged_warnings)
     return ValidityReport(
-        valid=not rules.blocking(assessment.findings, order.acknowledged_warnings),
+        valid=valid,
         errors=severities.count(Severity.ERROR),
         warnings=severities.count(Severity.WARNING),
         summary=Summary(
@@ -134,4 +144,5 @@ def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) 
         ),
         findings=[of_finding(item) for item in assessment.findings],
         full=everything,
+        notifications=notification_defaults(order.administration) if valid else None,
     )

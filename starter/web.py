@@ -13,6 +13,7 @@ from starter.api import (
     docs,
     health,
     inventory,
+    notifications,
     numbers,
     onboardings,
     users,
@@ -52,7 +53,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health, notifications)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

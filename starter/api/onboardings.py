@@ -60,7 +60,7 @@ async def create_onboarding(
     response.headers["Location"] = f"/v1/onboardings/{started.id}"
     if started.replayed:
         response.headers["Idempotent-Replayed"] = "true"
-    return Accepted.of(started.id, State.OPENING, order.administration)
+    return Accepted.of(started.id, State.OPENING, order.administration, order.afterwards)
 
 
 @router.get("", summary="List onboardings, newest first", responses=declared(400, 403, 404))

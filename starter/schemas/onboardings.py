@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
 from domain.customer import LongText
+from domain.keys import account_id
+from domain.notifications import Afterwards
 from domain.onboarding import Outcome, State
 from domain.orders import Administration, Order, TermsAcceptance
 from domain.quotes import Quote
@@ -56,12 +58,11 @@ class Accepted(BaseModel):
     )
 
     @classmethod
-    def of(cls, onboarding_id: str, state: State, administration: Administration) -> Self:
-        path = f"/v1/onboardings/{onboarding_id}"
+    def of(cls, onboarding_id: str, state: State, administration: Administration, afterwards: Afterwards) -> Self:
         return cls(
             id=onboarding_id,
             state=state,
-            links=Links(self=path, events=f"{path}/events"),
+            links=_links(onboarding_id, afterwards),
             account_administrator="you" if administration is Administration.OPERATOR else "customer",
         )
 
@@ -95,12 +96,21 @@ class Onboarding(BaseModel):
 
     @classmethod
     def of(cls, view: OnboardingView) -> Self:
-        path = f"/v1/onboardings/{view.id}"
-        links = Links(self=path, events=f"{path}/events")
+        links = _links(view.id, view.order.afterwards)
         facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
         return cls(
             message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)}
         )
+
+
+def _links(onboarding_id: str, afterwards: Afterwards) -> Links:
+    path = f"/v1/onboardings/{onboarding_id}"
+    pages = {
+        Afterwards.SERVICE_SUMMARY: path,
+        Afterwards.CUSTOMER_SUMMARY: f"/v1/accounts/{account_id(onboarding_id)}",
+        Afterwards.START_AGAIN: "/v1/onboardings",
+    }
+    return Links(self=path, events=f"{path}/events", next=pages[afterwards])
 
 
 def _discreet(order: Order) -> Order:

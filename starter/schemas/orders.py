@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, DialRule, fit
 from domain.customer import Address, Contact, Coordinates, Customer
+from domain.notifications import MOST_OTHERS, Notification
 from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service
 from domain.rules import Finding
@@ -99,6 +100,15 @@ class ServiceBody(Service, extra="forbid"):
     settings: Annotated[tuple[NumberSettingBody, ...], Field(max_length=100)] = ()
 
 
+class NotificationBody(Notification, extra="forbid"):
+    """One letter that is sent when the service is ready, and not before."""
+
+    email: EmailStr | None = Field(
+        default=None, description="Needed with other, and only then", examples=["accounts@example.com"]
+    )
+    send: StrictBool = Field(default=True, description="Whether it is sent at all")
+
+
 class CreateOnboarding(Order):
     """A customer order. National telephone numbers are read as dialled in the customer's country."""
 
@@ -148,6 +158,10 @@ class CreateOnboarding(Order):
     create_sip_device: StrictBool = Field(
         default=False,
         description="A line for a SIP telephone is made even if `services` names none. Each service has one anyway",
+    )
+    notifications: Annotated[tuple[NotificationBody, ...], Field(max_length=MOST_OTHERS + 2)] = Field(
+        default=(),
+        description="Who is written to when the service is ready. The customer is, unless an entry says otherwise",
     )
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(

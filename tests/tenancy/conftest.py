@@ -27,7 +27,7 @@ from adapters.mail.render import Letter, Renderer
 from adapters.passwords import Argon2Passwords
 from adapters.settings import Settings
 from domain.access import Role
-from domain.errors import Unavailable
+from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
 from starter.calling import Callings
@@ -57,15 +57,18 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Post:
-    """Takes every letter, in words; or, ``away``, none."""
+    """Takes every letter, in words; or, ``away``, none; never to an address that is ``refused``."""
 
     letters: list[tuple[Mail, Letter]] = field(default_factory=list)
     away: bool = False
+    refused: set[str] = field(default_factory=set)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def send(self, mail: Mail) -> None:
         if self.away:
             raise Unavailable("The relay does not answer.", retry_after=1)
+        if self.refused & set(mail.recipients):
+            raise RecipientRefused("The relay refuses this recipient.")
         self.letters.append((mail, Renderer(BASE, SECRETS).render(mail)))
         async with self.news:
             self.news.notify_all()

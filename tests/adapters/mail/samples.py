@@ -59,6 +59,8 @@ MINIMAL: dict[str, Any] = {
 
 def mail(kind: MailKind = MailKind.ACTIVATION, *, to: str = "ann@example.com", key: str = "", **facts: Any) -> Mail:
     invited = INVITED if kind is MailKind.INVITATION else {}
+    if kind is MailKind.NOTIFICATION:
+        invited = {"own_subject": "{customer_name} is ready", "own_body": "Hello {contact_name},\n\nThis is {customer_name}."}
     return Mail(key=key or f"{ONBOARDING}:mail:{kind}:1", kind=kind, recipients=(to,), facts={**FULL, **invited, **facts})
 
 
