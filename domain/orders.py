@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from domain.base import Value
 from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
 from domain.calling import Day, DialRules, RateGroupCode
+from domain.credentials import Credential
 from domain.customer import E164, Address, Customer, Text
 from domain.notifications import Afterwards, Notifications
 from domain.numbers import NumberSelection
@@ -150,6 +151,11 @@ class Order(Value):
     )
     afterwards: Afterwards = Field(
         default=Afterwards.SERVICE_SUMMARY, description="Which page follows: `links.next` of the answer leads there (S3-58)"
+    )
+    credential: Credential | None = Field(
+        default=None,
+        description="How the contact comes to a password: `set` with `password`, `generate` (it is in the answer, once), or "
+        "`invite` by a link in the letter. Left out, a customer who administers is invited, and for others the form says",
     )
 
     @property

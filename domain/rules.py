@@ -54,6 +54,8 @@ _SECTIONS = {
     "rate_group": "billing",
     "dial_rules": "settings",
     "notifications": "creation",
+    "password": "creation",
+    "credential": "creation",
 }
 
 

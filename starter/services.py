@@ -13,9 +13,11 @@ from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.views import OnboardingReader
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 
 
 class Link(Protocol):
@@ -110,3 +112,7 @@ class Services:
     """What must answer before this process is ready, by name; each raises when it does not."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is asked to stop, so that open event streams end by themselves."""
+    access: FirstAccess | None = None
+    """Passwords and PINs of new accounts."""
+    pins: AccountPinOffice | None = None
+    """PINs of accounts that are active."""

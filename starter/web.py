@@ -16,6 +16,7 @@ from starter.api import (
     notifications,
     numbers,
     onboardings,
+    pins,
     users,
 )
 from starter.events import Streams
@@ -53,7 +54,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health, notifications)
+    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health, notifications, pins)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

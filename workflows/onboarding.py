@@ -360,6 +360,7 @@ class OnboardingWorkflow(Reversible):
                 terms=self._terms,
                 progress=progress.model_copy(update=live),
                 calling=self._onboarding.calling,
+                credentials=self._onboarding.credentials,
             ),
             "active",
         )

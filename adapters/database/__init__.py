@@ -13,6 +13,7 @@ from adapters.database.mail_desk import Desk
 from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
+from adapters.database.pins import AccountPins
 from adapters.database.reader import Reader
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
@@ -22,6 +23,7 @@ from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
 from domain.accounts import Accounts
+from domain.pins import Pins
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
@@ -48,6 +50,7 @@ class Database:
         self.accounts: Accounts = Tree(self._transactions)
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
+        self.pins: Pins = AccountPins(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

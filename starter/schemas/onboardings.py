@@ -12,6 +12,7 @@ from domain.onboarding import Outcome, State
 from domain.orders import Administration, Order, TermsAcceptance
 from domain.quotes import Quote
 from domain.views import OnboardingView
+from starter.first_access import Shown
 from starter.messages import message
 from starter.schemas.base import Body, Links, Listing, Reason
 
@@ -57,12 +58,20 @@ class Accepted(BaseModel):
         description="Who administers the account once it is active: you, who ordered it, or the customer who activates it"
     )
 
+    password: str | None = Field(
+        default=None,
+        description="Made for the contact, who can sign in once the state is active. In no other answer and in no letter",
+    )
+    pin: str | None = Field(default=None, description="The account's PIN, if it was made here. In no other answer")
+
     @classmethod
-    def of(cls, onboarding_id: str, state: State, administration: Administration, afterwards: Afterwards) -> Self:
+    def of(cls, onboarding_id: str, state: State, administration: Administration, afterwards: Afterwards, shown: Shown) -> Self:
         return cls(
             id=onboarding_id,
             state=state,
             links=_links(onboarding_id, afterwards),
+            password=shown.password,
+            pin=shown.pin,
             account_administrator="you" if administration is Administration.OPERATOR else "customer",
         )
 

@@ -11,7 +11,9 @@ from domain.notifications import MOST_OTHERS, Notification
 from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service
 from domain.rules import Finding
+from starter.first_access import Wanted
 from starter.schemas.base import Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
+from starter.schemas.people import Password, Pin
 
 
 class AddressBody(Address, extra="forbid"):
@@ -163,6 +165,10 @@ class CreateOnboarding(Order):
         default=(),
         description="Who is written to when the service is ready. The customer is, unless an entry says otherwise",
     )
+    password: Password | None = Field(
+        default=None, description="For the contact to sign in with. It is kept as a hash, and is in no letter and no answer"
+    )
+    pin: Pin | None = Field(default=None, description="The account's PIN, as long as the white label's PINs are")
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(
         default=False,
@@ -170,12 +176,18 @@ class CreateOnboarding(Order):
         "customer who administers accepts them on the activation page, and this is not looked at.",
     )
 
+    @property
+    def wanted(self) -> Wanted:
+        """What goes no further than the door in clear. Empty counts as left out."""
+        password, pin = (one.get_secret_value() if one else None for one in (self.password, self.pin))
+        return Wanted(password=password or None, pin=pin or None)
+
     def order(self, country: str) -> tuple[Order | None, list[Finding]]:
         """The order with every telephone number in E.164; or what about the numbers cannot be read.
 
         ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say.
         """
-        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device"})
+        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device", "password", "pin"})
         if self.create_sip_device and not self.services:
             data["services"] = (ServiceBody(label="SIP device").model_dump(),)
         region, found = self.customer.home or country, []

@@ -19,6 +19,7 @@ from domain.mails import Mail, MailKind
 from domain.numbers import PUBLIC, Assignment, Grade, GradedNumber, NumberRecord, NumberSearch, NumberState, grade_of
 from domain.onboarding import Activation, CardPresented, OnboardingInput, OnboardingStatus, Outcome, State
 from domain.payments import CardVisit, MeansKind, PaymentMeans
+from domain.pins import NewPin
 from domain.users import Grant, Invitation, Member, Membership, MemberState, NewUser, Session, SignIn
 from domain.views import OnboardingView, Page, TimelineEvent
 
@@ -486,3 +487,16 @@ class Users:
 
     async def send(self, mail: Mail) -> None:
         return None
+
+
+@dataclass
+class Pins:
+    """Digests by account."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+
+    async def digest(self, account_id: str) -> str | None:
+        return self.kept.get(account_id)
+
+    async def put(self, new: NewPin) -> None:
+        self.kept[new.account_id] = new.digest

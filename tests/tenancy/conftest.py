@@ -31,10 +31,12 @@ from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
@@ -177,9 +179,13 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     await database.admin.put_tenant(OTHER, 10_000_000, 10_000_000)
     client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
     settings = Settings(task_queue=f"tenancy-{uuid.uuid4()}")
+    cheap = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    access = FirstAccess(database.users, cheap, SECRETS, 12)
     catalogue = RememberedCatalogue(database.catalogue)
     services = Services(
-        onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, accounts=database.accounts),
+        onboardings=Onboardings(
+            client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, access=access
+        ),
         reader=database.reader,
         catalogue=catalogue,
         identities=database.identities,
@@ -188,7 +194,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
             database.users,
             database.sessions,
             # As in production, but for the price: that is measured where it matters.
-            Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
+            cheap,
             post,
             catalogue,
             database.accounts,
@@ -206,6 +212,8 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         secrets=SECRETS,
         base_url=BASE,
         card_page_origin="https://cards.test",
+        access=access,
+        pins=AccountPinOffice(database.pins, database.users, SECRETS),
     )
     keys = {
         name: (await database.identities.issue(name, tenant, role))[1]
