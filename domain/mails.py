@@ -20,6 +20,7 @@ class MailKind(StrEnum):
     OPERATOR_NEEDED = "operator_needed"
     INVITATION = "invitation"
     NOTIFICATION = "notification"
+    LOW_BALANCE = "low_balance"
 
 
 class MailOrder(Value):

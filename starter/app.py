@@ -97,6 +97,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             access=access,
+            credits=database.credits,
             pins=AccountPinOffice(database.pins, database.users, secrets),
             probes={"database": database.ping, "temporal": temporal_answers},
         )

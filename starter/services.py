@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.access import Identities
 from domain.accounts import Accounts
 from domain.calling import RateGroup
+from domain.credits import Credits
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
@@ -116,3 +117,5 @@ class Services:
     """Passwords and PINs of new accounts."""
     pins: AccountPinOffice | None = None
     """PINs of accounts that are active."""
+    credits: Credits | None = None
+    """Payments into accounts."""

@@ -16,6 +16,7 @@ from starter.api import (
     notifications,
     numbers,
     onboardings,
+    paying_in,
     pins,
     users,
 )
@@ -54,7 +55,20 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health, notifications, pins)
+    api = (
+        onboardings,
+        decisions,
+        calling,
+        inventory,
+        numbers,
+        baskets,
+        accounts,
+        users,
+        health,
+        notifications,
+        pins,
+        paying_in,
+    )
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

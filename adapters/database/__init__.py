@@ -3,10 +3,12 @@
 from sqlalchemy import text
 
 from adapters.database.admin import Admin
+from adapters.database.alerts import Alerts
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
+from adapters.database.credits import AccountCredits
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
 from adapters.database.mail_desk import Desk
@@ -23,6 +25,8 @@ from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
 from domain.accounts import Accounts
+from domain.alerts import BalanceAlerts
+from domain.credits import Credits
 from domain.pins import Pins
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.users import Sessions, Users
@@ -51,6 +55,8 @@ class Database:
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.pins: Pins = AccountPins(self._transactions)
+        self.alerts: BalanceAlerts = Alerts(self._transactions)
+        self.credits: Credits = AccountCredits(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

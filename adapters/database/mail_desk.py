@@ -77,6 +77,11 @@ def _address(connection: Connection, order: MailOrder) -> Mail | None:
         facts |= notices.facts(connection, chosen, row, tenant)
     if order.kind is MailKind.WELCOME:
         facts |= _invitation(connection, row)
+    if order.kind is MailKind.LOW_BALANCE:
+        low = notices.low_balance(connection, row)
+        if low is None:
+            return None
+        recipients, facts = (low[0],), facts | low[1]
     return Mail(key=order.key, kind=order.kind, recipients=recipients, facts=facts)
 
 

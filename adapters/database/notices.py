@@ -4,9 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from adapters.database.tables import accounts, numbers, timeline
+from adapters.database.tables import accounts, balance_alerts, numbers, timeline
 from domain.catalogue import Tenant
 from domain.keys import line_name
+from domain.money import Money
 from domain.notifications import Attachment, Notification, Recipient, wording
 from domain.orders import Administration, Order
 
@@ -14,6 +15,12 @@ _t, _n = timeline.c, numbers.c
 _NUMBER = select(accounts.c.number).where(accounts.c.id == bindparam("of"))
 _LOG = select(_t.at, _t.event).where(_t.onboarding_id == bindparam("of")).order_by(_t.sequence)
 _LINES = select(_n.service, _n.e164).where(_n.onboarding_id == bindparam("of")).order_by(_n.service, _n.e164)
+
+_LOW = (
+    select(balance_alerts, accounts.c.currency, accounts.c.number)
+    .join(accounts, accounts.c.id == balance_alerts.c.account_id)
+    .where(balance_alerts.c.account_id == bindparam("of"))
+)
 
 
 def recipients(chosen: Notification, tenant: Tenant, order: Order) -> tuple[str, ...]:
@@ -85,3 +92,18 @@ def _sheets(connection: Connection, onboarding_id: str, order: Order) -> list[di
             }
         )
     return sheets
+
+
+def low_balance(connection: Connection, row: Any) -> tuple[str, dict[str, object]] | None:
+    """The address that is told, which is its own and neither the contact's nor the one for invoices (S4-36, C17), and what it
+    is told; ``None`` if nobody is to be told any more."""
+    found = connection.execute(_LOW, {"of": row.account_id}).first()
+    if found is None:
+        return None
+    facts: dict[str, object] = {
+        "account_number": found.number,
+        "balance": str(Money(minor=found.balance_minor or 0, currency=found.currency)),
+        "below": str(Money(minor=found.below_minor, currency=found.currency)),
+        "crossed_at": found.crossed_at.isoformat() if found.crossed_at else None,
+    }
+    return found.email, facts

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import calling, handover, ledger, numbers, pins, progress, step_keys
+from adapters.database import alerts, calling, handover, ledger, numbers, pins, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -215,6 +215,9 @@ def _go_live(connection: Connection, order: GoLive) -> None:
             calling.begin(connection, order.calling)
         if order.credentials.pin is not None:
             pins.begin(connection, NewPin(account_id=order.account_id, digest=order.credentials.pin, actor="order"), moment)
+        # Before anything is posted: a first charge may be what takes the balance below the mark.
+        ordered: Order = connection.execute(_READ_ORDER, {"of": payment.onboarding_id}).one().order
+        alerts.begin(connection, order.account_id, payment.onboarding_id, ordered.low_balance_alert)
         ledger.post(connection, order, moment)
         handover.hand_over(connection, order, moment)
 
@@ -228,4 +231,5 @@ def _withdraw(connection: Connection, undo: Undo) -> None:
     connection.execute(_DEACTIVATE, {"of": _account_of(undo)})
     pins.end(connection, _account_of(undo))
     handover.take_back(connection, undo.onboarding_id, _account_of(undo))
+    alerts.end(connection, _account_of(undo))
     ledger.unpost(connection, undo.key, aside)

@@ -190,6 +190,14 @@ class Facts(Value):
     sip_domain: str = ""
     log: tuple[LogLine, ...] = ()
     services: tuple[ServiceSheet, ...] = ()
+    balance: str | None = None
+    below: str | None = None
+    crossed_at: datetime | None = None
+
+    @property
+    def crossed(self) -> str | None:
+        """When the balance fell below the mark, written out."""
+        return when(self.crossed_at) if self.crossed_at else None
 
     @property
     def subject(self) -> str:

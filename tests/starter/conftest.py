@@ -40,6 +40,7 @@ from tests.starter.memory import (
     RateGroups,
     Reader,
     Stock,
+    Till,
     Users,
     Webhooks,
     view_of,
@@ -134,6 +135,7 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         base_url=base_url,
         card_page_origin=GATEWAY,
         access=FirstAccess(users, users, secrets, 12),
+        credits=Till(),
         pins=AccountPinOffice(Pins(), users, secrets),
     )
     return services, keys

@@ -14,6 +14,7 @@ from domain.accounts import PLATFORM, Account, AccountKind
 from domain.baskets import HOLD, Basket
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import Tenant
+from domain.credits import Credit, Credited
 from domain.errors import NotFound, NumberUnavailable, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.numbers import PUBLIC, Assignment, Grade, GradedNumber, NumberRecord, NumberSearch, NumberState, grade_of
@@ -500,3 +501,18 @@ class Pins:
 
     async def put(self, new: NewPin) -> None:
         self.kept[new.account_id] = new.digest
+
+
+@dataclass
+class Till:
+    """Payments by key."""
+
+    paid: dict[str, Credit] = field(default_factory=dict)
+
+    async def pay_in(self, credit: Credit) -> Credited:
+        replayed = credit.key in self.paid
+        self.paid.setdefault(credit.key, credit)
+        minor = credit.amount_minor
+        return Credited(
+            account_id=credit.account_id, amount_minor=minor, balance_minor=minor, currency="GBP", replayed=replayed
+        )

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.alerts import AlertActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -99,6 +100,7 @@ class Town:
     client: Client
     post: Post
     keys: dict[str, str]
+    task_queue: str = ""
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -213,6 +215,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         base_url=BASE,
         card_page_origin="https://cards.test",
         access=access,
+        credits=database.credits,
         pins=AccountPinOffice(database.pins, database.users, SECRETS),
     )
     keys = {
@@ -233,8 +236,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         PaymentActivities(_Gateway(world), database.fence, world.settling),
         VoiceActivities(_Switch(world)),
         MailActivities(post, database.mail_desk),
+        AlertActivities(database.alerts),
     )
     transport = httpx.ASGITransport(create_app(services))
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys)
+        yield Town(http, database, client, post, keys, settings.task_queue)
     await database.close()

@@ -37,6 +37,8 @@ FULL: dict[str, Any] = {
     "approval_reasons": ["total", "number_grade"],
     "administration": "customer",
     "needs_attention": None,
+    "balance": "£4.00",
+    "below": "£10.00",
 }
 """Everything an order can have."""
 
