@@ -31,6 +31,19 @@ class AlertBounds(Value):
     most: int = 200
 
 
+class AlertsHandedOn(Value):
+    """How many letters one run handed on."""
+
+    letters: int
+
+
+class AlertTold(Value):
+    """Whether a letter arrived at the relay; ``code`` says why not."""
+
+    told: bool
+    code: str | None = None
+
+
 class UndeliveredAlert(Value):
     """A letter that nobody will get, and why."""
 

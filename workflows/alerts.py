@@ -7,7 +7,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.alerts import AlertActivities
     from activities.mails import MailActivities
-    from domain.alerts import AlertBounds, LowBalance, UndeliveredAlert, workflow_id_of
+    from domain.alerts import AlertBounds, AlertsHandedOn, AlertTold, LowBalance, UndeliveredAlert, workflow_id_of
 
 from temporalio.common import WorkflowIDReusePolicy
 
@@ -20,14 +20,14 @@ class LowBalanceWorkflow:
     """One letter about one crossing. The relay may be away for days; the sweep does not wait for it."""
 
     @workflow.run
-    async def run(self, alert: LowBalance) -> bool:
+    async def run(self, alert: LowBalance) -> AlertTold:
         try:
             await begin(MailActivities.send_mail, alert.letter, options.MAIL, "low balance")
         except FailureError as error:
             undelivered = UndeliveredAlert(alert=alert, code=failure_code(error))
             await begin(AlertActivities.note_undelivered_alert, undelivered, options.UNDO, "not delivered")
-            return False
-        return True
+            return AlertTold(told=False, code=undelivered.code)
+        return AlertTold(told=True)
 
 
 @workflow.defn(name="balance_alerts")
@@ -39,7 +39,7 @@ class BalanceAlertsWorkflow:
     """
 
     @workflow.run
-    async def run(self, bounds: AlertBounds) -> int:
+    async def run(self, bounds: AlertBounds) -> AlertsHandedOn:
         due: list[LowBalance] = await begin(AlertActivities.due_alerts, bounds, options.SWEEP, "due")
         for alert in due:
             try:
@@ -54,4 +54,4 @@ class BalanceAlertsWorkflow:
                 continue
         if due:
             await begin(AlertActivities.hand_on_alerts, due, options.SWEEP, "handed on")
-        return len(due)
+        return AlertsHandedOn(letters=len(due))

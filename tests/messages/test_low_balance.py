@@ -2,11 +2,14 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import ScheduleActionStartWorkflow
 
-from domain.alerts import AlertBounds
+from adapters.alerting import alert_schedule_id, keep_alerting
+from domain.alerts import AlertBounds, AlertsHandedOn, AlertTold
 from domain.mails import MailKind
 from tests.tenancy.conftest import Town
 
@@ -39,14 +42,17 @@ async def spend(town: Town, account: str, name: str) -> None:
 
 
 async def sweep(town: Town) -> int:
-    return await town.client.execute_workflow(
-        "balance_alerts", AlertBounds(), id=f"sweep-{uuid.uuid4()}", task_queue=town.task_queue, result_type=int
+    done: AlertsHandedOn = await town.client.execute_workflow(
+        "balance_alerts", AlertBounds(), id=f"sweep-{uuid.uuid4()}", task_queue=town.task_queue, result_type=AlertsHandedOn
     )
+    return done.letters
 
 
 async def letter(town: Town, account: str, crossing: int) -> bool:
     """Whether the letter of this crossing went out, once its workflow has ended."""
-    return bool(await town.client.get_workflow_handle(f"low-balance/{account}/{crossing}").result())
+    handle = town.client.get_workflow_handle(f"low-balance/{account}/{crossing}", result_type=AlertTold)
+    told: AlertTold = await handle.result()
+    return told.told
 
 
 @pytest.mark.requirement("S4-34", "S4-36")
@@ -114,6 +120,18 @@ async def test_payments_and_orders_at_once_are_each_one_fall_at_most(town: Town)
     assert await sweep(town) == 1
     assert await letter(town, account, 1)
     assert len(town.post.to(ALERTS, MailKind.LOW_BALANCE)) == 1
+
+
+async def test_a_worker_has_the_ledger_looked_at_every_minute(town: Town) -> None:
+    queue = f"alerts-{uuid.uuid4()}"
+    await keep_alerting(town.client, queue)
+    await keep_alerting(town.client, queue)  # each worker does
+    handle = town.client.get_schedule_handle(alert_schedule_id(queue))
+    described = (await handle.describe()).schedule
+    assert isinstance(described.action, ScheduleActionStartWorkflow)
+    assert described.action.workflow == "balance_alerts"
+    assert [one.every for one in described.spec.intervals] == [timedelta(minutes=1)]
+    await handle.delete()
 
 
 async def test_an_address_that_is_refused_is_told_of_in_the_timeline(town: Town) -> None:

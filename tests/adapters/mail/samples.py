@@ -12,7 +12,7 @@ ONBOARDING = "5b0e2b0c-5c3f-5d1e-9a53-0c8f4b2d7f11"
 BASE_URL = "https://join.brindley.example"
 SECRETS = Secrets(SecretStr("a-root-secret-for-tests-of-32-characters"))
 OPERATOR_KINDS = {MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED}
-CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS - {MailKind.INVITATION}
+CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS - {MailKind.INVITATION, MailKind.LOW_BALANCE}
 INVITED: dict[str, Any] = {"user_id": "user-0123456789abcdef", "invitation": 3}
 
 FULL: dict[str, Any] = {
