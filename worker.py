@@ -17,6 +17,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.alerts import AlertActivities
 from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
@@ -25,6 +26,7 @@ from activities.records import RecordActivities
 from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from activities.voice import VoiceActivities
+from adapters.alerting import keep_alerting
 from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
@@ -35,6 +37,7 @@ from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from domain.errors import Unavailable
+from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
@@ -45,6 +48,7 @@ GRACE = timedelta(seconds=30)
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
 WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
+WORKFLOWS += [BalanceAlertsWorkflow, LowBalanceWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -68,6 +72,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             CallingActivities(database.calling),
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
+            AlertActivities(database.alerts),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:
@@ -120,6 +125,7 @@ async def run(settings: Settings) -> None:
         _log.info("Working on task queue %s", settings.task_queue)
         try:
             await keep_reaping(client, settings.task_queue)
+            await keep_alerting(client, settings.task_queue)
         except Unavailable as error:
             # Onboardings do not need it; the next worker that starts tries again.
             _log.warning("%s", error.message)

@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import hmac
+import itertools
 from dataclasses import dataclass
 
 from pydantic import SecretStr
+
+from domain.credentials import is_weak_pin
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,28 @@ class Secrets:
         """What the switch stores instead of the password: MD5(user:realm:password), as SIP digest asks (RFC 2617)."""
         password = self.device_password(username, domain)
         return hashlib.md5(f"{username}:{domain}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+    def portal_password(self, onboarding_id: str, least: int) -> str:
+        """The password that is made for an onboarding's contact: at least 20 base32 characters (100 bits) in groups of five.
+
+        Derived, so that the same request can be answered the same way and nothing is stored in clear.
+        """
+        letters = base64.b32encode(self._mac("portal", f"{onboarding_id}.0") + self._mac("portal", f"{onboarding_id}.1"))
+        chosen = letters.decode().lower()[: max(20, least)]
+        return "-".join(chosen[at : at + 5] for at in range(0, len(chosen), 5))
+
+    def pin(self, onboarding_id: str, length: int) -> str:
+        """The PIN that is made for an onboarding's account, and none of those that are tried first."""
+        for attempt in itertools.count():
+            number = int.from_bytes(self._mac("pin-made", f"{onboarding_id}.{length}.{attempt}")) % 10**length
+            if not is_weak_pin(pin := f"{number:0{length}d}"):
+                return pin
+        raise AssertionError("counting ends")
+
+    def pin_digest(self, account_id: str, pin: str) -> str:
+        """What is stored of a PIN. Keyed, because a million hashes of any kind are soon tried: without the key there is nothing
+        to try against. The account is part of it, so that two accounts with one PIN do not look alike."""
+        return self._mac("pin", f"{account_id}\n{pin}").hex()
 
     def fingerprint(self, body: bytes) -> str:
         """A keyed digest of a request body: recognises the same body again, tells nothing about it."""

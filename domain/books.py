@@ -32,6 +32,8 @@ class OrderBook(Value):
     """SIP user name of each service, in order: what the switch must hold once it is active."""
     activated: bool
     updated_at: datetime
+    welcomed: bool = True
+    """Whether the customer is to be written to once it is active."""
 
 
 class NumberBook(Value):

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from domain.base import Value
 from domain.billing import AccountNumbers, Tax
 from domain.calling import RateGroup
+from domain.credentials import LEAST_PIN, MOST_PIN
 from domain.customer import Country, Email, Text
 from domain.forms import WHITE_LABEL, FormProfile
 from domain.money import Currency
@@ -136,6 +137,9 @@ class Tenant(Value):
     taxes: tuple[Tax, ...] = Field(default=(), description="Taxes that an order may name instead of tax_name")
     account_numbers: AccountNumbers = AccountNumbers()
     form: FormProfile = WHITE_LABEL
+    pin_length: Annotated[int, Field(ge=LEAST_PIN, le=MOST_PIN, strict=True)] = Field(
+        default=6, description="Digits of an account's PIN (S4-09)"
+    )
     residential: FeatureSet = Field(default=RESIDENTIAL, description="What residential customers may have (S2-08)")
     approval: ApprovalPolicy = ApprovalPolicy()
     schedule: Schedule = Schedule()

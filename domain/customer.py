@@ -150,3 +150,8 @@ class Customer(Value):
         """The country that national telephone numbers are read in, ISO 3166-1 alpha-2; ``None`` if nothing says it."""
         stated = (self.billing_address, self.service_address)
         return self.country or next((address.country for address in stated if address), None)
+
+
+def printable(text: str) -> str:
+    """The text in normal form (NFC). Raises ``ValueError`` for characters that cannot be shown, or nothing that can be seen."""
+    return _printable(text)

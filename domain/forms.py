@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from domain.base import Value
+from domain.credentials import Credential
 from domain.customer import Text
 
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/[a-z_]+)+$")]
@@ -28,6 +29,12 @@ class FormProfile(Value):
 
     name: Text
     required_at: Mapping[Pointer, Stage] = Field(default_factory=dict)
+    credential: Credential | None = Field(
+        default=None,
+        description="How the contact of an account that the operator administers comes to a password if the order does not say; "
+        "unset: the contact does not become a user",
+    )
+    pin: bool = Field(default=False, description="Whether an account has a PIN: one is made where it is left out (C11)")
 
     def missing(self, order: Mapping[str, Any], stage: Stage) -> list[str]:
         """Pointers of the fields that this order, as plain data, lacks at this stage."""
@@ -57,14 +64,16 @@ WIZARD = FormProfile(
         "/customer/contact/telephone": _S,
         "/customer/billing_address": _S,
     },
+    pin=True,
 )
 """S3: whoever is signed up, before going on to the next section."""
 BILLING = FormProfile(
     name="billing",
     required_at={"/customer/given_name": _S, "/customer/country": _S},
+    credential=Credential.GENERATE,
 )
 """S4: the account form of a billing system; its numbers and passwords are made where they are left out."""
-ISP = FormProfile(name="isp")
+ISP = FormProfile(name="isp", credential=Credential.GENERATE)
 """S5: name and e-mail, everything else later."""
 
 PROFILES = {profile.name: profile for profile in (WHITE_LABEL, RESELLER, WIZARD, BILLING, ISP)}

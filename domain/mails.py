@@ -19,13 +19,16 @@ class MailKind(StrEnum):
     APPROVAL_NEEDED = "approval_needed"
     OPERATOR_NEEDED = "operator_needed"
     INVITATION = "invitation"
+    NOTIFICATION = "notification"
+    LOW_BALANCE = "low_balance"
 
 
 class MailOrder(Value):
     """One message to send once. The addressee's data is read from our records when it is sent, so that a corrected
     address is used and no personal data enters the workflow's history.
 
-    ``generation`` is that of the activation link; ``code`` is the reason that the letter explains.
+    ``generation`` is that of the activation link; ``code`` is the reason that the letter explains. ``notification`` is the
+    letter's place in the order's plan of notifications, whose words it has.
     """
 
     key: str
@@ -34,6 +37,7 @@ class MailOrder(Value):
     to: Literal["customer", "operators"] = "customer"
     generation: int = 1
     code: str | None = None
+    notification: int | None = None
 
 
 class Mail(Value):

@@ -9,6 +9,7 @@ from domain.base import Value
 from domain.billing import AccountNumbers
 from domain.calling import Calling
 from domain.catalogue import Schedule
+from domain.credentials import Credentials
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
 from domain.quotes import Quote
@@ -112,6 +113,7 @@ class OnboardingInput(Value):
     account_numbers: AccountNumbers = AccountNumbers()
     calling: Calling | None = None
     """The account's right to call, as it begins; ``None`` in orders from before it was decided at the door."""
+    credentials: Credentials = Credentials()
 
 
 class Outcome(Value):

@@ -9,8 +9,10 @@ from pydantic import Field, StringConstraints
 from domain.base import Value
 from domain.billing import AccountNumber, BasisPoints, Invoicing, LowBalanceAlert, TaxCode
 from domain.calling import Day, DialRules, RateGroupCode
+from domain.credentials import Credential
 from domain.customer import E164, Address, Customer, Text
 from domain.money import Currency
+from domain.notifications import Afterwards, Notifications
 from domain.numbers import NumberSelection
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -155,6 +157,18 @@ class Order(Value):
     )
     currency: Currency | None = Field(
         default=None, description="The account's currency, for good (S4-27); that of the price list if unset"
+    )
+    notifications: Notifications = Field(
+        default=(),
+        description="Who is written to when the service is ready. The customer is, unless an entry says otherwise (S3-53)",
+    )
+    afterwards: Afterwards = Field(
+        default=Afterwards.SERVICE_SUMMARY, description="Which page follows: `links.next` of the answer leads there (S3-58)"
+    )
+    credential: Credential | None = Field(
+        default=None,
+        description="How the contact comes to a password: `set` with `password`, `generate` (it is in the answer, once), or "
+        "`invite` by a link in the letter. Left out, a customer who administers is invited, and for others the form says",
     )
 
     @property

@@ -56,6 +56,9 @@ _SECTIONS = {
     "terms_accepted": "creation",
     "rate_group": "billing",
     "dial_rules": "settings",
+    "notifications": "creation",
+    "password": "creation",
+    "credential": "creation",
 }
 
 

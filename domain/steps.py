@@ -4,6 +4,7 @@ from datetime import datetime
 
 from domain.base import Value
 from domain.calling import Calling
+from domain.credentials import Credentials
 from domain.numbers import NumberSelection, Reservation
 from domain.onboarding import OnboardingInput, Progress
 from domain.orders import Administration, Payer, TermsAcceptance
@@ -54,6 +55,7 @@ class GoLive(Value):
     terms: TermsAcceptance | None
     progress: Progress
     calling: Calling | None = None
+    credentials: Credentials = Credentials()
 
 
 class Undo(Value):

@@ -20,9 +20,11 @@ from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
@@ -63,6 +65,8 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             support_email=parseaddr(settings.mail_from)[1],
         )
 
+        access = FirstAccess(database.users, Argon2Passwords(), secrets, settings.password_min_length)
+
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
@@ -74,6 +78,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
                 settings.task_queue,
                 accounts=database.accounts,
                 baskets=database.baskets,
+                access=access,
             ),
             reader=database.reader,
             catalogue=catalogue,
@@ -94,6 +99,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             secrets=secrets,
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
+            access=access,
+            credits=database.credits,
+            pins=AccountPinOffice(database.pins, database.users, secrets),
             probes={"database": database.ping, "temporal": temporal_answers},
         )
 

@@ -11,6 +11,7 @@ from domain import catalogue_rules, line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
+from domain.notification_rules import notification_findings
 from domain.orders import Administration, Order, Payer, TermsAcceptance
 from domain.payments import MeansKind
 from domain.plan import Planned, plan
@@ -20,6 +21,7 @@ from domain.quotes import Quote, quote
 from domain.rules import Severity
 from domain.views import OnboardingView
 from starter.problems import ProblemError, of_finding
+from starter.schemas.notifications import NotificationDefault, notification_defaults
 
 _UNPRICEABLE = {"unknown_plan", "number_unknown", "unknown_tax", *catalogue_rules.UNPRICEABLE}
 
@@ -47,6 +49,7 @@ async def assess(
         *rules.findings(order, tenant, grades, terms, day),
         *catalogue_rules.catalogue_findings(order, tenant, day),
         *line_rules.line_findings(order, tenant, now),
+        *notification_findings(order),
     )
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
@@ -125,6 +128,9 @@ class ValidityReport(BaseModel):
     summary: Summary
     findings: list[ProblemError]
     full: Everything | None = None
+    notifications: tuple[NotificationDefault, ...] | None = Field(
+        default=None, description="The letters that can be sent at the end, to be edited; only when all is well"
+    )
 
 
 def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) -> ValidityReport:
@@ -135,8 +141,9 @@ def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) 
         steps = plan(order, price, assessment.approval_reasons, tenant.schedule) if price else ()
         terms = TermsText(version=tenant.terms.version, sha256=tenant.terms.sha256, text=tenant.terms.text)
         everything = Everything(steps=steps, quote=price, terms=terms)
+    valid = not rules.blocking(assessment.findings, order.acknowledged_warnings)
     return ValidityReport(
-        valid=not rules.blocking(assessment.findings, order.acknowledged_warnings),
+        valid=valid,
         errors=severities.count(Severity.ERROR),
         warnings=severities.count(Severity.WARNING),
         summary=Summary(
@@ -155,4 +162,5 @@ def report(tenant: Tenant, order: Order, assessment: Assessment, *, full: bool) 
         ),
         findings=[of_finding(item) for item in assessment.findings],
         full=everything,
+        notifications=notification_defaults(order.administration) if valid else None,
     )

@@ -286,7 +286,7 @@ def _letters(ledgers: _Ledgers) -> Iterator[Found]:
             yield letter.key, "A letter went out about an onboarding that we do not know."
     for order in ledgers.books.orders:
         due: MailKind | None = None
-        if order.state is State.ACTIVE:
+        if order.state is State.ACTIVE and order.welcomed:
             due = MailKind.WELCOME
         elif order.state is State.AWAITING_ACTIVATION:
             due = MailKind.ACTIVATION

@@ -30,6 +30,7 @@ from domain.access import Principal
 from domain.accounts import Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
+from domain.credentials import Credential, Credentials
 from domain.errors import NotFound, Refused, Unavailable
 from domain.onboarding import OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
@@ -38,6 +39,7 @@ from domain.rules import Finding
 from domain.views import OnboardingReader, OnboardingView
 from starter import problems
 from starter.assessment import assess, attested
+from starter.first_access import FirstAccess, Shown, Wanted
 
 PATIENCE = 5.0
 """Seconds that a person waits for Temporal, or for a worker behind it, before being told to come back."""
@@ -46,6 +48,8 @@ _STATE = SearchAttributeKey.for_keyword("OnboardingState")
 _TENANT = SearchAttributeKey.for_keyword("TenantId")
 _ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 _WORKFLOW = "onboarding"
+
+_NOTHING_WANTED = Wanted()
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class Started(Value):
     id: str
     state: State = State.OPENING
     replayed: bool = False
+    shown: Shown = Shown()
 
 
 class Onboardings:
@@ -70,8 +75,11 @@ class Onboardings:
         *,
         accounts: Accounts | None = None,
         baskets: Baskets | None = None,
+        access: FirstAccess | None = None,
     ) -> None:
-        """Without ``accounts`` nobody sees onboardings of accounts below their own, without ``baskets`` no order names one."""
+        """Without ``accounts`` nobody sees onboardings of accounts below their own, without ``baskets`` no order names one,
+        without ``access`` no order brings a user or a PIN."""
+        self._access = access
         self._client = client
         self._reader = reader
         self._catalogue = catalogue
@@ -89,10 +97,12 @@ class Onboardings:
         fingerprint: str,
         terms_accepted: bool = False,
         address: str | None = None,
+        wanted: Wanted = _NOTHING_WANTED,
     ) -> Started:
         """Start the onboarding of an order, once per tenant and ``idempotency_key``.
 
-        ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms.
+        ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms,
+        ``wanted`` what goes no further than this in clear.
         Raises ``Problem`` for an order that cannot be or a key that stands for another request, ``Unavailable``
         without Temporal: then the same request with the same key is safe to send again.
         """
@@ -101,14 +111,20 @@ class Onboardings:
         # from last year would start anew.
         earlier = await self._row(onboarding)
         if earlier is not None:
-            return _replay(earlier, fingerprint)
+            return await self._repeated(earlier, fingerprint, tenant, wanted)
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
         assessment = await assess(self._catalogue, tenant, order, terms, now)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         blocking += await self._basket_findings(order, tenant)
+        if self._access is not None:
+            blocking += await self._access.findings(order, tenant, wanted)
         if blocking or assessment.price is None:
             raise problems.of_findings(blocking)
+        credentials, shown = Credentials(), Shown()
+        if self._access is not None:
+            account = keys.account_id(onboarding)
+            credentials, shown = await self._access.prepare(order, tenant, wanted, onboarding, account)
         begin = OnboardingInput(
             id=onboarding,
             tenant_id=tenant.id,
@@ -118,7 +134,8 @@ class Onboardings:
             submitted_at=now,
             fingerprint=fingerprint,
             # What is kept is what was really found: nobody acknowledges in advance.
-            order=order.model_copy(update={"acknowledged_warnings": assessment.warnings}),
+            order=order.model_copy(update={"acknowledged_warnings": assessment.warnings, "credential": credentials.credential}),
+            credentials=credentials,
             quote=assessment.price,
             approval_reasons=assessment.approval_reasons,
             terms=terms,
@@ -129,8 +146,17 @@ class Onboardings:
         try:
             await self._begin(begin)
         except WorkflowAlreadyStartedError:
-            return _replay(await self.view(onboarding, tenant.id), fingerprint)
-        return Started(id=onboarding)
+            return await self._repeated(await self.view(onboarding, tenant.id), fingerprint, tenant, wanted)
+        return Started(id=onboarding, shown=shown)
+
+    async def _repeated(self, earlier: OnboardingView, fingerprint: str, tenant: Tenant, wanted: Wanted) -> Started:
+        """The first answer again, with what was made then: for as long as Temporal keeps what the workflow was started with."""
+        started = _replay(earlier, fingerprint)
+        made = earlier.order.credential is Credential.GENERATE or (wanted.pin is None and tenant.form.pin)
+        begin = await self._input(earlier.id) if self._access is not None and made else None
+        if self._access is None or begin is None:
+            return started
+        return started.model_copy(update={"shown": self._access.shown(begin.credentials, earlier.id)})
 
     async def _basket_findings(self, order: Order, tenant: Tenant) -> list[Finding]:
         """What is wrong with the basket that an order names. Whether its numbers can be had is for the step that takes them."""

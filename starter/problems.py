@@ -95,7 +95,7 @@ KINDS = {
         "A key stands for one request body. Use a new key for a new order, or repeat the first body exactly.",
     ),
     "too_many_attempts": Kind(
-        429, "Too many attempts to sign in", "Wait for the seconds in Retry-After, then try again with the right password."
+        429, "Too many attempts", "Wait for the seconds in Retry-After, then try again with what is right."
     ),
     "too_many_streams": Kind(
         429,

@@ -10,15 +10,18 @@ from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
 from domain.call_records import CallRecords
 from domain.calling import RateGroup
+from domain.credits import Credits
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.price_lists import Prices
 from domain.views import OnboardingReader
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 
 
 class Link(Protocol):
@@ -116,3 +119,9 @@ class Services:
     """What must answer before this process is ready, by name; each raises when it does not."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is asked to stop, so that open event streams end by themselves."""
+    access: FirstAccess | None = None
+    """Passwords and PINs of new accounts."""
+    pins: AccountPinOffice | None = None
+    """PINs of accounts that are active."""
+    credits: Credits | None = None
+    """Payments into accounts."""

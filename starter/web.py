@@ -15,8 +15,11 @@ from starter.api import (
     docs,
     health,
     inventory,
+    notifications,
     numbers,
     onboardings,
+    paying_in,
+    pins,
     plans,
     users,
 )
@@ -72,6 +75,9 @@ def create_app(services: Services) -> FastAPI:
         accounts,
         users,
         health,
+        notifications,
+        pins,
+        paying_in,
     )
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)

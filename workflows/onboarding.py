@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.voice import VoiceActivities
     from domain import keys, line_rules
     from domain.mails import MailKind
+    from domain.notifications import Recipient, planned
     from domain.numbers import Reservation
     from domain.onboarding import OnboardingInput, Outcome, Progress, State, Step
     from domain.orders import Administration, Payer
@@ -385,6 +386,7 @@ class OnboardingWorkflow(Reversible):
                 terms=self._terms,
                 progress=progress.model_copy(update=live),
                 calling=self._onboarding.calling,
+                credentials=self._onboarding.credentials,
             ),
             "active",
         )
@@ -395,7 +397,12 @@ class OnboardingWorkflow(Reversible):
 
     async def _finish(self) -> Outcome:
         """Everything is done; what is left is to say so."""
-        self._post(self._letter(MailKind.WELCOME))
+        for place, to in planned(self._onboarding.order.notifications):
+            customer = to is Recipient.CUSTOMER
+            letter = self._letter(
+                MailKind.WELCOME if customer else MailKind.NOTIFICATION, name=None if customer else f"notification_{place}"
+            )
+            self._post(letter.model_copy(update={"notification": place}))
         await self._all_said()
         return Outcome(state=State.ACTIVE)
 

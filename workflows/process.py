@@ -40,6 +40,7 @@ class Process(Decisions):
         self._beside_it: set[asyncio.Task[None]] = set()
         # One writer at a time: a state written beside a step must not overtake the one that the step writes.
         self._pen = asyncio.Lock()
+        self._undelivered: list[int] = []
 
     # Steps
 
@@ -200,7 +201,16 @@ class Process(Decisions):
         try:
             await begin(MailActivities.send_mail, letter, options.MAIL, letter.kind.replace("_", " "))
         except FailureError as error:
-            self._journal.note("mail_failed", mail=letter.kind, code=failure_code(error))
+            if letter.notification is None:
+                self._journal.note("mail_failed", mail=letter.kind, code=failure_code(error))
+            else:
+                # Somebody chose to write to this very recipient, so somebody must learn that it did not arrive.
+                self._undelivered.append(letter.notification)
+                places = ",".join(str(place) for place in sorted(self._undelivered))
+                self._journal.note(
+                    "mail_failed", mail=letter.kind, code=failure_code(error), notification=str(letter.notification)
+                )
+                self._journal.call(f"notification_failed:{places}")
             await self._record_at_length()
 
     async def _all_said(self) -> None:

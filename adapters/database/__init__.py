@@ -4,16 +4,19 @@ from sqlalchemy import text
 
 from adapters.database.account_plans import PlanRecords
 from adapters.database.admin import Admin
+from adapters.database.alerts import Alerts
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
+from adapters.database.credits import AccountCredits
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
 from adapters.database.mail_desk import Desk
 from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
+from adapters.database.pins import AccountPins
 from adapters.database.price_lists import PriceBook
 from adapters.database.reader import Reader
 from adapters.database.sessions import SessionRecords
@@ -25,6 +28,9 @@ from adapters.transactions import connect
 from domain.access import Identities
 from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
+from domain.alerts import BalanceAlerts
+from domain.credits import Credits
+from domain.pins import Pins
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.price_lists import Prices
 from domain.users import Sessions, Users
@@ -54,6 +60,9 @@ class Database:
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.prices: Prices = PriceBook(self._transactions)
         self.plans: AccountPlans = PlanRecords(self._transactions)
+        self.pins: Pins = AccountPins(self._transactions)
+        self.alerts: BalanceAlerts = Alerts(self._transactions)
+        self.credits: Credits = AccountCredits(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

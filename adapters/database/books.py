@@ -16,6 +16,7 @@ from adapters.database.tables import (
 from adapters.transactions import Transactions
 from domain.books import AccountBook, Books, CallingBook, EntryBook, HoldBook, LetterBook, NumberBook, OrderBook
 from domain.keys import line_name
+from domain.notifications import writes_to_customer
 from domain.rules import means_kind
 
 _a, _e, _o = accounts.c, ledger_entries.c, onboardings.c
@@ -84,6 +85,7 @@ def _read(connection: Connection) -> Books:
                 lines=tuple(line_name(row.id, position) for position in range(len(row.order.services))),
                 activated=row.terms is not None,
                 updated_at=row.updated_at,
+                welcomed=writes_to_customer(row.order.notifications),
             )
             for row in connection.execute(_ORDERS)
         ),

@@ -5,6 +5,7 @@ contact of the order (S1-14). A reseller's account becomes a white label, under 
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -13,6 +14,7 @@ from adapters.database.tables import memberships, onboardings, sessions, tenants
 from adapters.database.users import add_user, find_user, join, new_link
 from domain.access import Role, member_of
 from domain.catalogue import Tenant, resold
+from domain.credentials import Credentials
 from domain.onboarding import Entry, State
 from domain.orders import Administration, Order
 from domain.steps import GoLive
@@ -33,9 +35,13 @@ def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
     role = Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR
     if order.administration is Administration.OPERATOR:
         member = member_of(_operator(step, row.requested_by))
+        if step.credentials.credential is not None:
+            _first_user(connection, step, row, moment)
     else:
         # A reseller's people are users of its own white label.
-        member = _user_of_contact(connection, step.account_id if reseller else row.tenant_id, order, row.id, moment)
+        member = _user_of_contact(
+            connection, step.account_id if reseller else row.tenant_id, order, row.id, moment, step.credentials
+        )
     join(connection, step.account_id, member, Grant(role=role), row.requested_by, moment, row.id)
     detail = {"administrator": member, "role": role.value, "account": step.account_id}
     entry = Entry(key=f"{step.key}:administrator", at=moment, event="administrator_added", detail=detail)
@@ -54,11 +60,16 @@ def _open_white_label(connection: Connection, account_id: str, parent_id: str, o
     connection.execute(insert(tenants), {"id": account_id, "slug": settings.slug, "settings": settings})
 
 
-def _user_of_contact(connection: Connection, tenant_id: str, order: Order, onboarding_id: str, moment: datetime) -> str:
+def _user_of_contact(
+    connection: Connection, tenant_id: str, order: Order, onboarding_id: str, moment: datetime, credentials: Credentials
+) -> str:
     """The contact as a user. One who has proven the mailbox is the same person; one who has not is made to, because whoever
     gave that user a password may be somebody else: only the mailbox that has just activated the account may have it."""
     contact = order.customer.contact
-    user_id = add_user(connection, tenant_id, contact.email, contact.full_name, moment, onboarding_id=onboarding_id)
+    given = credentials.password_hash
+    user_id = add_user(connection, tenant_id, contact.email, contact.full_name, moment, given, onboarding_id)
+    if user_id is not None and given is not None:
+        return user_id
     if user_id is None:
         known = find_user(connection, tenant_id, contact.email)
         assert known is not None  # its address was in the way
@@ -69,6 +80,27 @@ def _user_of_contact(connection: Connection, tenant_id: str, order: Order, onboa
         connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
     new_link(connection, user_id, moment)
     return user_id
+
+
+def _first_user(connection: Connection, step: GoLive, row: Any, moment: datetime) -> None:
+    """The contact as a user of an account that the operator administers: looks at it, or runs the white label that it is.
+
+    One who is a user already keeps the password that they have, whatever the order brought.
+    """
+    order: Order = row.order
+    reseller, contact = order.account_kind == "reseller", order.customer.contact
+    tenant_id, given = step.account_id if reseller else row.tenant_id, step.credentials.password_hash
+    user_id = add_user(connection, tenant_id, contact.email, contact.full_name, moment, given, row.id)
+    known = None if user_id else find_user(connection, tenant_id, contact.email)
+    member = user_id or str(known.id if known else "")
+    if given is None and (known is None or known.password_hash is None):
+        new_link(connection, member, moment)
+    grant = Grant(role=Role.ADMIN if reseller else Role.STANDARD_USER)
+    join(connection, step.account_id, member, grant, row.requested_by, moment, row.id)
+    password = "kept" if known else str(step.credentials.credential)
+    detail = {"user": member, "role": grant.role.value, "password": password}
+    entry = Entry(key=f"{step.key}:user", at=moment, event="user_added", detail=detail)
+    progress.append(connection, row.id, State.ACTIVE, (entry,))
 
 
 def take_back(connection: Connection, onboarding_id: str, account_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, case, exists, insert, or_, select, update
 
-from adapters.database import progress, step_keys
+from adapters.database import alerts, progress, step_keys
 from adapters.database.statements import now
 from adapters.database.tables import accounts, ledger_entries, ledger_holds
 from adapters.transactions import Transactions
@@ -236,14 +236,25 @@ def unpost(connection: Connection, key: str, aside: dict[str, int]) -> None:
         _move(connection, account, credit=minor, hold=aside.get(account, 0))
 
 
-def enter(connection: Connection, key: str, account_id: str, kind: str, minor: int, currency: str, moment: datetime) -> None:
+def enter(
+    connection: Connection,
+    key: str,
+    account_id: str,
+    kind: str,
+    minor: int,
+    currency: str,
+    moment: datetime,
+    reference: str | None = None,
+) -> None:
     """Write one entry that no onboarding caused, and move the balance with it."""
-    connection.execute(_ENTER, _entry(key, account_id, None, kind, minor, currency, moment))
+    connection.execute(_ENTER, _entry(key, account_id, None, kind, minor, currency, moment, reference))
     _move(connection, account_id, credit=minor)
 
 
 def _move(connection: Connection, account: str, *, credit: int = 0, hold: int = 0) -> None:
     connection.execute(_MOVE, {"of": account, "credit": credit, "hold": hold})
+    if credit:
+        alerts.watch(connection, account, now())
 
 
 def _entry(

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from adapters.database import progress
+from adapters.database import notices, progress
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import mail_log, memberships, numbers, onboardings, tenants, users
 from adapters.transactions import Transactions
@@ -71,8 +71,17 @@ def _address(connection: Connection, order: MailOrder) -> Mail | None:
         recipients = (row.order.customer.contact.email,)
     held = connection.execute(_NUMBERS, {"of": order.onboarding_id}).scalars().all()
     facts = _facts(order, row, tenant, list(held))
+    if order.notification is not None:
+        chosen = row.order.notifications[order.notification]
+        recipients = notices.recipients(chosen, tenant, row.order)
+        facts |= notices.facts(connection, chosen, row, tenant)
     if order.kind is MailKind.WELCOME:
         facts |= _invitation(connection, row)
+    if order.kind is MailKind.LOW_BALANCE:
+        low = notices.low_balance(connection, row)
+        if low is None:
+            return None
+        recipients, facts = (low[0],), facts | low[1]
     return Mail(key=order.key, kind=order.kind, recipients=recipients, facts=facts)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import calling, handover, ledger, numbers, progress, step_keys
+from adapters.database import alerts, calling, handover, ledger, numbers, pins, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -20,6 +20,7 @@ from domain.errors import AccountNumberTaken, DialtoneError, NameTaken, NotFound
 from domain.keys import account_id
 from domain.onboarding import Progress
 from domain.orders import Order
+from domain.pins import NewPin
 from domain.steps import Amendment, GoLive, Opening, Undo
 
 _NAME_TAKEN, _NUMBER_TAKEN = "name_taken", "number_taken"
@@ -212,6 +213,11 @@ def _go_live(connection: Connection, order: GoLive) -> None:
             raise Refused("The customer's account is not waiting to be activated, so it cannot go live.", code="account_closed")
         if order.calling is not None:
             calling.begin(connection, order.calling)
+        if order.credentials.pin is not None:
+            pins.begin(connection, NewPin(account_id=order.account_id, digest=order.credentials.pin, actor="order"), moment)
+        # Before anything is posted: a first charge may be what takes the balance below the mark.
+        ordered: Order = connection.execute(_READ_ORDER, {"of": payment.onboarding_id}).one().order
+        alerts.begin(connection, order.account_id, payment.onboarding_id, ordered.low_balance_alert)
         ledger.post(connection, order, moment)
         handover.hand_over(connection, order, moment)
 
@@ -223,5 +229,7 @@ def _withdraw(connection: Connection, undo: Undo) -> None:
     numbers.unassign(connection, undo.onboarding_id)
     calling.end(connection, _account_of(undo))
     connection.execute(_DEACTIVATE, {"of": _account_of(undo)})
+    pins.end(connection, _account_of(undo))
     handover.take_back(connection, undo.onboarding_id, _account_of(undo))
+    alerts.end(connection, _account_of(undo))
     ledger.unpost(connection, undo.key, aside)

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Computed,
@@ -434,4 +435,31 @@ plan_assignments = Table(
     Column("cancelled_by", String(200)),
     Column("cancelled_at", UtcDateTime),
     Index(None, "account_id", "effective_from"),
+)
+
+account_pins = Table(
+    "account_pins",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    # Keyed with the installation's secret: it can be compared with, and not read.
+    Column("digest", String(64), nullable=False),
+    Column("set_by", String(200), nullable=False),
+    Column("set_at", UtcDateTime, nullable=False),
+)
+
+# An account without a row tells nobody. Crossings are counted in the transaction of the posting that crosses, and handed on
+# from there: ``handed`` is the last one whose letter has a workflow.
+balance_alerts = Table(
+    "balance_alerts",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("onboarding_id", Id, nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("below_minor", BigInteger, nullable=False),
+    Column("armed", Boolean, nullable=False),
+    Column("crossing", Integer, nullable=False),
+    Column("handed", Integer, nullable=False),
+    Column("balance_minor", BigInteger),
+    Column("crossed_at", UtcDateTime),
+    _partial("ix_balance_alerts_due", "crossed_at", where="crossing > handed"),
 )

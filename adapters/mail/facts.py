@@ -1,10 +1,12 @@
 """What a template may speak of: the mail's facts, checked once, with the words that people read instead of codes."""
 
+import re
 from datetime import UTC, datetime
 
 import phonenumbers
 
 from domain.base import Value
+from domain.notifications import Placeholder, filled
 
 _CUSTOMER_WORDS = {
     # the bank's or the ledger's no
@@ -95,6 +97,58 @@ class QuoteLine(Value):
     total: str
 
 
+class LogLine(Value):
+    """One entry of the creation log. Who did it is left out: that is for the white label to know."""
+
+    at: datetime
+    event: str
+
+    @property
+    def written(self) -> str:
+        return f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def spoken(self) -> str:
+        return _spoken(self.event)
+
+
+class NumberSheet(Value):
+    """A number and where its calls go."""
+
+    e164: str
+    destination: str
+    forward_to: str | None = None
+
+    @property
+    def number(self) -> str:
+        return _written(self.e164)
+
+    @property
+    def goes_to(self) -> str:
+        ways = {"device": "rings the telephones", "voicemail": "goes to the mailbox"}
+        return (
+            f"goes on to {_written(self.forward_to)}" if self.forward_to else ways.get(self.destination, "rings the telephones")
+        )
+
+
+class ServiceSheet(Value):
+    """The settings of one line: everything to set a telephone up with, but its password."""
+
+    label: str
+    username: str
+    max_channels: int
+    shown: str | None = None
+    numbers: tuple[NumberSheet, ...] = ()
+
+    @property
+    def channels(self) -> str:
+        return str(self.max_channels) if self.max_channels else "without limit"
+
+    @property
+    def caller_id(self) -> str | None:
+        return _written(self.shown) if self.shown else None
+
+
 class Facts(Value):
     """The facts of one letter. Whoever gathers them may leave out what the order does not have."""
 
@@ -120,6 +174,67 @@ class Facts(Value):
     user_id: str | None = None
     invitation: int = 0
     invited_until: datetime | None = None
+    own_subject: str | None = None
+    own_body: str | None = None
+    to_customer: bool = True
+    attachments: tuple[str, ...] = ()
+    account_number: str | None = None
+    plan_name: str | None = None
+    billing_address: tuple[str, ...] = ()
+    payer: str = "self"
+    account_type: str = "prepaid"
+    terms_version: str | None = None
+    terms_sha256: str | None = None
+    terms_capacity: str | None = None
+    terms_at: datetime | None = None
+    sip_domain: str = ""
+    log: tuple[LogLine, ...] = ()
+    services: tuple[ServiceSheet, ...] = ()
+    balance: str | None = None
+    below: str | None = None
+    crossed_at: datetime | None = None
+
+    @property
+    def crossed(self) -> str | None:
+        """When the balance fell below the mark, written out."""
+        return when(self.crossed_at) if self.crossed_at else None
+
+    @property
+    def subject(self) -> str:
+        """The subject in somebody's own words, its placeholders filled in."""
+        return filled(self.own_subject or "", self._values)
+
+    @property
+    def body(self) -> str:
+        """As ``subject``. Filled in after the text was taken apart would be the same: no value holds a line's end."""
+        return filled(self.own_body or "", self._values)
+
+    @property
+    def paragraphs(self) -> tuple[tuple[str, ...], ...]:
+        """The body, by paragraphs and lines."""
+        return tuple(tuple(part.split("\n")) for part in re.split(r"\n\n+", self.body) if part)
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """What is attached, in words."""
+        return tuple(_spoken(name) for name in self.attachments)
+
+    @property
+    def terms_accepted(self) -> str | None:
+        return when(self.terms_at) if self.terms_at else None
+
+    @property
+    def _values(self) -> dict[Placeholder, str]:
+        return {
+            Placeholder.CUSTOMER_NAME: self.customer_name,
+            Placeholder.CONTACT_NAME: self.greeting,
+            Placeholder.ACCOUNT_NUMBER: self.account_number or "none",
+            Placeholder.NUMBERS: ", ".join(self.telephone_numbers) or "none",
+            Placeholder.PLAN: self.plan_name or "none",
+            Placeholder.TOTAL: self.total or "nothing",
+            Placeholder.WHITE_LABEL: self.tenant_name,
+            Placeholder.SUPPORT_EMAIL: self.support_email,
+        }
 
     @property
     def greeting(self) -> str:

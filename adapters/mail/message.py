@@ -27,6 +27,13 @@ _LINE = 78  # characters, RFC 5322 section 2.1.1
 _SIMPLE = re.compile(r"[!-~]+(?: [!-~]+)*")
 # In quoted-printable "=" comes before two hexadecimal digits or a line's end, so no part can hold this.
 _BOUNDARY = "=_dialtone"
+_OUTER = "=_dialtone_with_attachments"
+_ATTACHED = (
+    f"--{_OUTER}\r\n"
+    'Content-Type: text/plain; charset="utf-8"\r\n'
+    'Content-Disposition: attachment; filename="{name}"\r\n'
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n{content}\r\n"
+)
 _PART = (
     f"--{_BOUNDARY}\r\n"
     'Content-Type: text/{subtype}; charset="utf-8"\r\n'
@@ -124,8 +131,13 @@ class Writer:
             "Auto-Submitted: auto-generated\r\n",
             f"X-Dialtone-Mail: {mail.kind.value}\r\n",
             "MIME-Version: 1.0\r\n",
-            f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n\r\n',
         ]
+        alternative = f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n\r\n'
         text = _PART.format(subtype="plain", content=_quoted_printable(letter.text))
         html = _PART.format(subtype="html", content=_quoted_printable(letter.html))
-        return "".join([*headers, text, html, f"--{_BOUNDARY}--\r\n"]).encode()
+        words = [alternative, text, html, f"--{_BOUNDARY}--\r\n"]
+        if not letter.attachments:
+            return "".join([*headers, *words]).encode()
+        files = [_ATTACHED.format(name=name, content=_quoted_printable(content)) for name, content in letter.attachments]
+        mixed = f'Content-Type: multipart/mixed; boundary="{_OUTER}"\r\n\r\n'
+        return "".join([*headers, mixed, f"--{_OUTER}\r\n", *words, "\r\n", *files, f"--{_OUTER}--\r\n"]).encode()

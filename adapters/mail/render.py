@@ -11,6 +11,7 @@ from adapters.crypto import Secrets
 from adapters.mail.facts import Facts
 from domain.errors import Refused
 from domain.mails import Mail, MailKind
+from domain.notifications import Attachment
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -25,6 +26,8 @@ class Letter:
     text: str
     html: str
     facts: Facts
+    attachments: tuple[tuple[str, str], ...] = ()
+    """File names and plain text."""
 
 
 class Renderer:
@@ -48,6 +51,7 @@ class Renderer:
         self._templates: dict[MailKind, tuple[Template, ...]] = {
             kind: tuple(environment.get_template(f"{kind.value}/{part}") for part in _PARTS) for kind in MailKind
         }
+        self._attachments = {kind: environment.get_template(f"_attachments/{kind.value}.txt") for kind in Attachment}
 
     def render(self, mail: Mail) -> Letter:
         """Raises ``Refused`` (``mail_facts_missing``) if the mail's facts are not those that letters are made from."""
@@ -62,12 +66,22 @@ class Renderer:
         token = self._secrets.activation_token(facts.onboarding_id, facts.generation)
         link = f"{self._base_url}/activate/{token}"
         invitation = self._secrets.invitation_token(facts.user_id, facts.invitation) if facts.user_id else None
-        variables = {
+        variables: dict[str, object] = {
             "facts": facts,
             "invitation_link": f"{self._base_url}/invitation/{invitation}" if invitation else None,
             "activation_link": link,
             "status_link": link,
             "console_link": f"{self._base_url}/v1/onboardings/{facts.onboarding_id}",
         }
-        subject, text, html = (template.render(variables) for template in self._templates[mail.kind])
-        return Letter(subject=subject.strip(), text=_BLANK_LINES.sub("\n\n", text.strip()) + "\n", html=html, facts=facts)
+        # In somebody's own words a letter has the one form, whatever it is about.
+        kind = mail.kind if facts.own_body is None else MailKind.NOTIFICATION
+        subject, text, html = (template.render(variables) for template in self._templates[kind])
+        attachments = tuple((f"{name.replace('_', '-')}.txt", self._attach(name, variables)) for name in facts.attachments)
+        return Letter(subject=subject.strip(), text=_plain(text), html=html, facts=facts, attachments=attachments)
+
+    def _attach(self, name: str, variables: dict[str, object]) -> str:
+        return _plain(self._attachments[Attachment(name)].render(variables))
+
+
+def _plain(text: str) -> str:
+    return _BLANK_LINES.sub("\n\n", text.strip()) + "\n"

@@ -12,6 +12,7 @@ from starter import events, problems
 from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.assessment import ValidityReport, assess, attested, report
+from starter.first_access import Shown
 from starter.schemas.base import Listing, WhiteLabel
 from starter.schemas.onboardings import Accepted, Onboarding, OnboardingPage
 from starter.schemas.orders import CreateOnboarding
@@ -56,11 +57,14 @@ async def create_onboarding(
         fingerprint=services.secrets.fingerprint(await request.body()),
         terms_accepted=body.terms_accepted,
         address=request.client.host if request.client else None,
+        wanted=body.wanted,
     )
+    if started.shown != Shown():
+        response.headers["Cache-Control"] = "no-store"
     response.headers["Location"] = f"/v1/onboardings/{started.id}"
     if started.replayed:
         response.headers["Idempotent-Replayed"] = "true"
-    return Accepted.of(started.id, State.OPENING, order.administration)
+    return Accepted.of(started.id, State.OPENING, order.administration, order.afterwards, started.shown)
 
 
 @router.get("", summary="List onboardings, newest first", responses=declared(400, 403, 404))
@@ -154,4 +158,8 @@ async def check_onboarding(
         raise problems.of_findings(found)
     now = datetime.now(UTC)
     terms = attested(principal, tenant, order, now, address=None) if body.terms_accepted else None
-    return report(tenant, order, await assess(services.catalogue, tenant, order, terms, now), full=full)
+    assessment = await assess(services.catalogue, tenant, order, terms, now)
+    if services.access is not None:
+        more = await services.access.findings(order, tenant, body.wanted)
+        assessment = assessment.model_copy(update={"findings": (*assessment.findings, *more)})
+    return report(tenant, order, assessment, full=full)

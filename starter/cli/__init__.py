@@ -15,6 +15,7 @@ from starter.cli import (
     catalogue,
     checks,
     keys,
+    notifications,
     numbers,
     onboardings,
     output,
@@ -45,6 +46,7 @@ app.command("web", rich_help_panel=_HERE)(running.web)
 
 app.command("onboard", rich_help_panel=_STEER)(onboardings.onboard)
 app.command("check", rich_help_panel=_STEER)(onboardings.check)
+app.command("notification-defaults", rich_help_panel=_STEER)(notifications.notification_defaults)
 app.command("show", rich_help_panel=_STEER)(onboardings.show)
 app.command("list", rich_help_panel=_STEER)(onboardings.list_onboardings)
 app.command("watch", rich_help_panel=_STEER)(onboardings.watch)

@@ -1,15 +1,17 @@
 """Commands for the tree of accounts, through the HTTP API."""
 
-from typing import Annotated
+import os
+import uuid
+from typing import Annotated, Any
 
 import typer
 
 from domain.accounts import AccountKind
 from starter.cli import output
-from starter.cli.api import account_path
+from starter.cli.api import CommandFailed, account_path
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: list, switch.")
+app = typer.Typer(no_args_is_help=True, help="Accounts: list, switch, credit, set-pin, verify-pin.")
 
 
 @app.command("list")
@@ -55,3 +57,86 @@ def switch(
     else:
         output.print_lines([session["token"]])
     output.say(f"It works until {output.moment(session['expires_at'])}. Put it into DIALTONE_API_KEY.")
+
+
+Account = Annotated[str, typer.Argument(metavar="ID", help="As `dialtone accounts list` shows it")]
+PinFrom = typer.Option(metavar="VARIABLE", help="Environment variable that holds the PIN: arguments are seen by others")
+
+
+@app.command()
+def credit(
+    account: Account,
+    amount_minor: Annotated[int, typer.Argument(metavar="MINOR", min=1, help="Minor units: 5000 is 50.00")],
+    reference: Annotated[str, typer.Option(help="What the money is known by; leave personal data out")],
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Repeat a payment whose answer was lost: same key, paid in once")
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pay money into an account below yours. Prints the balance.
+
+    Example: dialtone accounts credit 9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22 5000 --reference "Transfer 2026-114"
+    """
+    once = idempotency_key or str(uuid.uuid4())
+    body = {"amount_minor": amount_minor, "reference": reference}
+    with connected(url, key) as api:
+        try:
+            done = api.post(account_path(account, "credits"), body, once)
+        except CommandFailed as error:
+            raise CommandFailed(f"{error} To repeat this very payment safely, add --idempotency-key {once}") from error
+    if as_json:
+        output.print_json(done)
+    else:
+        output.print_lines([output.amount(done["balance_minor"], done["currency"])])
+
+
+@app.command("set-pin")
+def set_pin(
+    account: Account,
+    pin_from: Annotated[str | None, PinFrom] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set an account's PIN anew. One that is made is printed once and stored nowhere in clear.
+
+    Example: dialtone accounts set-pin 9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22
+    """
+    body: dict[str, Any] = {"pin": _held_in(pin_from)} if pin_from else {}
+    with connected(url, key) as api:
+        done = api.send("PUT", account_path(account, "pin"), body)
+    if as_json:
+        output.print_json(done)
+    elif done["pin"]:
+        output.print_lines([done["pin"]])
+        output.say("That is the PIN. Keep it now: it is not shown again.")
+
+
+@app.command("verify-pin")
+def verify_pin(
+    account: Account,
+    pin_from: Annotated[str, PinFrom],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an account's PIN. Ends with status 1 if it is another one.
+
+    Example: dialtone accounts verify-pin 9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22 --pin-from PIN
+    """
+    with connected(url, key) as api:
+        done = api.post(account_path(account, "pin", "verify"), {"pin": _held_in(pin_from)})
+    if as_json:
+        output.print_json(done)
+    if not done["correct"]:
+        raise CommandFailed("That is not the PIN of this account.")
+    output.say("That is the PIN of this account.")
+
+
+def _held_in(variable: str) -> str:
+    pin = os.environ.get(variable)
+    if not pin:
+        raise CommandFailed(f"The environment variable {variable} is not set, so there is no PIN in it.")
+    return pin

@@ -102,9 +102,9 @@ class Api:
         if response.status_code != httpx.codes.NO_CONTENT:
             self._read(response)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, Any] | None = None, idempotency_key: str | None = None) -> dict[str, Any]:
         """A decision, with a key of its own: one whose answer was lost is repeated, and answered as the first was."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return self._read(self._ask("POST", path, json=body, headers=headers))
 
     def check(self, body: bytes, *, full: bool) -> dict[str, Any]:

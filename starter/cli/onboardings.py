@@ -59,6 +59,9 @@ def onboard(
             output.print_json(accepted)
         else:
             output.print_lines([accepted["id"]])
+            for name in ("password", "pin"):
+                if made := accepted.get(name):
+                    output.say(f"The {name} that was made: {made}. Keep it now: it is shown to nobody again.")
         if replayed:
             output.say("This order was accepted before; nothing new was started.")
         if watch_it:

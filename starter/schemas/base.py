@@ -101,6 +101,7 @@ class Links(BaseModel):
 
     self: str
     events: str
+    next: str | None = Field(default=None, description="The page that the order asked for afterwards")
 
 
 class Listing(BaseModel, Generic[T]):

@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
 from domain.customer import LongText
+from domain.keys import account_id
+from domain.notifications import Afterwards
 from domain.onboarding import Outcome, State
 from domain.orders import Administration, Order, TermsAcceptance
 from domain.quotes import Quote
 from domain.views import OnboardingView
+from starter.first_access import Shown
 from starter.messages import message
 from starter.schemas.base import Body, Links, Listing, Reason
 
@@ -55,13 +58,20 @@ class Accepted(BaseModel):
         description="Who administers the account once it is active: you, who ordered it, or the customer who activates it"
     )
 
+    password: str | None = Field(
+        default=None,
+        description="Made for the contact, who can sign in once the state is active. In no other answer and in no letter",
+    )
+    pin: str | None = Field(default=None, description="The account's PIN, if it was made here. In no other answer")
+
     @classmethod
-    def of(cls, onboarding_id: str, state: State, administration: Administration) -> Self:
-        path = f"/v1/onboardings/{onboarding_id}"
+    def of(cls, onboarding_id: str, state: State, administration: Administration, afterwards: Afterwards, shown: Shown) -> Self:
         return cls(
             id=onboarding_id,
             state=state,
-            links=Links(self=path, events=f"{path}/events"),
+            links=_links(onboarding_id, afterwards),
+            password=shown.password,
+            pin=shown.pin,
             account_administrator="you" if administration is Administration.OPERATOR else "customer",
         )
 
@@ -95,12 +105,21 @@ class Onboarding(BaseModel):
 
     @classmethod
     def of(cls, view: OnboardingView) -> Self:
-        path = f"/v1/onboardings/{view.id}"
-        links = Links(self=path, events=f"{path}/events")
+        links = _links(view.id, view.order.afterwards)
         facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
         return cls(
             message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)}
         )
+
+
+def _links(onboarding_id: str, afterwards: Afterwards) -> Links:
+    path = f"/v1/onboardings/{onboarding_id}"
+    pages = {
+        Afterwards.SERVICE_SUMMARY: path,
+        Afterwards.CUSTOMER_SUMMARY: f"/v1/accounts/{account_id(onboarding_id)}",
+        Afterwards.START_AGAIN: "/v1/onboardings",
+    }
+    return Links(self=path, events=f"{path}/events", next=pages[afterwards])
 
 
 def _discreet(order: Order) -> Order:

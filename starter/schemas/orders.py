@@ -7,10 +7,13 @@ from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, DialRule, fit
 from domain.customer import Address, Contact, Coordinates, Customer
+from domain.notifications import MOST_OTHERS, Notification
 from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service, ServiceTypeCode
 from domain.rules import Finding
+from starter.first_access import Wanted
 from starter.schemas.base import Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
+from starter.schemas.people import Password, Pin
 
 
 class AddressBody(Address, extra="forbid"):
@@ -102,6 +105,15 @@ class ServiceBody(Service, extra="forbid"):
     )
 
 
+class NotificationBody(Notification, extra="forbid"):
+    """One letter that is sent when the service is ready, and not before."""
+
+    email: EmailStr | None = Field(
+        default=None, description="Needed with other, and only then", examples=["accounts@example.com"]
+    )
+    send: StrictBool = Field(default=True, description="Whether it is sent at all")
+
+
 class CreateOnboarding(Order):
     """A customer order. National telephone numbers are read as dialled in the customer's country."""
 
@@ -152,6 +164,14 @@ class CreateOnboarding(Order):
         default=False,
         description="A line for a SIP telephone is made even if `services` names none. Each service has one anyway",
     )
+    notifications: Annotated[tuple[NotificationBody, ...], Field(max_length=MOST_OTHERS + 2)] = Field(
+        default=(),
+        description="Who is written to when the service is ready. The customer is, unless an entry says otherwise",
+    )
+    password: Password | None = Field(
+        default=None, description="For the contact to sign in with. It is kept as a hash, and is in no letter and no answer"
+    )
+    pin: Pin | None = Field(default=None, description="The account's PIN, as long as the white label's PINs are")
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(
         default=False,
@@ -159,12 +179,18 @@ class CreateOnboarding(Order):
         "customer who administers accepts them on the activation page, and this is not looked at.",
     )
 
+    @property
+    def wanted(self) -> Wanted:
+        """What goes no further than the door in clear. Empty counts as left out."""
+        password, pin = (one.get_secret_value() if one else None for one in (self.password, self.pin))
+        return Wanted(password=password or None, pin=pin or None)
+
     def order(self, country: str) -> tuple[Order | None, list[Finding]]:
         """The order with every telephone number in E.164; or what about the numbers cannot be read.
 
         ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say.
         """
-        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device"})
+        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device", "password", "pin"})
         if self.create_sip_device and not self.services:
             data["services"] = (ServiceBody(label="SIP device").model_dump(),)
         region, found = self.customer.home or country, []

@@ -6,11 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, EmailStr, Field, SecretStr
 
 from domain.access import Right, Role
+from domain.credentials import MOST_PIN
 from domain.customer import Text
 from domain.users import MOST_PASSWORD, Member, Membership
 from starter.schemas.base import Body, WhiteLabel
 
 Password = Annotated[SecretStr, Field(max_length=MOST_PASSWORD, examples=["correct horse battery staple"])]
+Pin = Annotated[SecretStr, Field(max_length=MOST_PIN, examples=["482915"])]
 AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Id of an account")]
 
 

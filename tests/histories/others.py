@@ -8,8 +8,10 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from activities.alerts import AlertActivities
 from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
+from domain.alerts import AlertBounds, LowBalance, UndeliveredAlert
 from domain.calling import Calling, CallingChange, SuspensionReason
 from domain.errors import NumberUnavailable, Refused, Unavailable
 from domain.numbers import Assignment
@@ -17,6 +19,7 @@ from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
 from domain.voice import RoutedNumber
 from tests.simulators import Fault
 from tests.workflows.conftest import Office
+from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 
@@ -32,9 +35,12 @@ class Shelf:
     baskets: int = 0
     holds: list[Hold] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
+    low: list[LowBalance] = field(default_factory=list)
 
     def activities(self) -> list[Callable[..., Any]]:
-        return methods_of(QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self))
+        return methods_of(
+            QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self), AlertActivities(self)
+        )
 
     def _called(self, name: str) -> None:
         if name in self.slow:
@@ -77,6 +83,15 @@ class Shelf:
 
     async def ended(self, onboarding_ids: Sequence[str]) -> Sequence[str]:
         return [one for one in onboarding_ids if one not in self.running]
+
+    async def due(self, most: int) -> Sequence[LowBalance]:
+        return self.low[:most]
+
+    async def handed(self, alerts: Sequence[LowBalance]) -> None:
+        self.low = [one for one in self.low if one not in alerts]
+
+    async def undelivered(self, undelivered: UndeliveredAlert) -> None:
+        self._called("undelivered")
 
 
 Play = Callable[[Office, Shelf], Awaitable[AnyHandle]]
@@ -183,3 +198,29 @@ async def numbers_swept(office: Office, shelf: Shelf) -> AnyHandle:
 @other(baskets=0, holds=0, more=False)
 async def nothing_to_sweep(office: Office, _: Shelf) -> AnyHandle:
     return await begin(office, NumberReaperWorkflow.run, SweepBounds())
+
+
+def _low(crossing: int = 1) -> LowBalance:
+    return LowBalance(account_id=str(uuid.uuid4()), onboarding_id="onboarding", crossing=crossing)
+
+
+@other(letters=2)
+async def low_balances_handed_on(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.low = [_low(), _low(2)]
+    return await begin(office, BalanceAlertsWorkflow.run, AlertBounds())
+
+
+@other(letters=0)
+async def no_low_balance(office: Office, _: Shelf) -> AnyHandle:
+    return await begin(office, BalanceAlertsWorkflow.run, AlertBounds())
+
+
+@other(told=True)
+async def low_balance_told(office: Office, _: Shelf) -> AnyHandle:
+    return await begin(office, LowBalanceWorkflow.run, _low())
+
+
+@other(told=False, code="recipient_refused")
+async def low_balance_told_to_nobody(office: Office, _: Shelf) -> AnyHandle:
+    office.world.faults["send_mail"] = Fault("refused")
+    return await begin(office, LowBalanceWorkflow.run, _low())

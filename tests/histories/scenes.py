@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.catalogue import Plan, PriceList, Schedule
+from domain.notifications import Notification, Recipient
 from domain.onboarding import Correction, OnboardingInput, State, TakeOver, UndoResolution
 from domain.orders import AccountType, Administration, Service
 from tests.builders import a_tenant, accepted, activation, an_onboarding, an_order, by, paid_by_parent
@@ -238,6 +239,13 @@ async def held_then_retried(office: Office) -> Handle:
 async def welcome_refused(office: Office) -> Handle:
     fault(office, "send_mail", "refused")
     return await parents(office)
+
+
+@scene("active")
+async def chosen_letters_refused(office: Office) -> Handle:
+    fault(office, "send_mail", "refused")
+    letters = (Notification(to=Recipient.CUSTOMER, subject="Ready"), Notification(to=Recipient.OTHER, email="a@example.com"))
+    return await office.start(an_onboarding(paid_by_parent(notifications=letters)))
 
 
 @scene("active")

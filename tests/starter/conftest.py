@@ -18,9 +18,11 @@ from domain.numbers import NumberSelection
 from domain.orders import Service
 from domain.views import OnboardingView
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.local.temporal_server import RunningTemporal
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
@@ -35,11 +37,13 @@ from tests.starter.memory import (
     Inventory,
     NumberActs,
     Office,
+    Pins,
     Plans,
     Prices,
     RateGroups,
     Reader,
     Stock,
+    Till,
     Users,
     Webhooks,
     view_of,
@@ -114,6 +118,7 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         "platform": identities.add(None, Role.ADMIN),
     }
     accounts, users = Accounts(catalogue), Users()
+    secrets = Secrets(SecretStr("a secret of the tests that is long enough"))
     services = Services(
         onboardings=cast("Onboardings", onboardings),
         reader=reader,
@@ -132,9 +137,12 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         number_acts=cast("Any", NumberActs()),
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
-        secrets=Secrets(SecretStr("a secret of the tests that is long enough")),
+        secrets=secrets,
         base_url=base_url,
         card_page_origin=GATEWAY,
+        access=FirstAccess(users, users, secrets, 12),
+        credits=Till(),
+        pins=AccountPinOffice(Pins(), users, secrets),
     )
     return services, keys
 

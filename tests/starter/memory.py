@@ -17,11 +17,13 @@ from domain.billing import Tax
 from domain.call_records import CallRecord
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import PriceList, Tenant, Terms
+from domain.credits import Credit, Credited
 from domain.errors import NotFound, NumberUnavailable, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.numbers import PUBLIC, Assignment, Grade, GradedNumber, NumberRecord, NumberSearch, NumberState, grade_of
 from domain.onboarding import Activation, CardPresented, OnboardingInput, OnboardingStatus, Outcome, State
 from domain.payments import CardVisit, MeansKind, PaymentMeans
+from domain.pins import NewPin
 from domain.price_lists import PriceListVersion
 from domain.users import Grant, Invitation, Member, Membership, MemberState, NewUser, Session, SignIn
 from domain.views import OnboardingView, Page, TimelineEvent
@@ -592,3 +594,31 @@ class Users:
 
     async def send(self, mail: Mail) -> None:
         return None
+
+
+@dataclass
+class Pins:
+    """Digests by account."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+
+    async def digest(self, account_id: str) -> str | None:
+        return self.kept.get(account_id)
+
+    async def put(self, new: NewPin) -> None:
+        self.kept[new.account_id] = new.digest
+
+
+@dataclass
+class Till:
+    """Payments by key."""
+
+    paid: dict[str, Credit] = field(default_factory=dict)
+
+    async def pay_in(self, credit: Credit) -> Credited:
+        replayed = credit.key in self.paid
+        self.paid.setdefault(credit.key, credit)
+        minor = credit.amount_minor
+        return Credited(
+            account_id=credit.account_id, amount_minor=minor, balance_minor=minor, currency="GBP", replayed=replayed
+        )

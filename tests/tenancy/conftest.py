@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.alerts import AlertActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -27,14 +28,16 @@ from adapters.mail.render import Letter, Renderer
 from adapters.passwords import Argon2Passwords
 from adapters.settings import Settings
 from domain.access import Role
-from domain.errors import Unavailable
+from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
 from starter.calling import Callings
+from starter.first_access import FirstAccess
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.pins import AccountPinOffice
 from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
@@ -57,15 +60,18 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Post:
-    """Takes every letter, in words; or, ``away``, none."""
+    """Takes every letter, in words; or, ``away``, none; never to an address that is ``refused``."""
 
     letters: list[tuple[Mail, Letter]] = field(default_factory=list)
     away: bool = False
+    refused: set[str] = field(default_factory=set)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def send(self, mail: Mail) -> None:
         if self.away:
             raise Unavailable("The relay does not answer.", retry_after=1)
+        if self.refused & set(mail.recipients):
+            raise RecipientRefused("The relay refuses this recipient.")
         self.letters.append((mail, Renderer(BASE, SECRETS).render(mail)))
         async with self.news:
             self.news.notify_all()
@@ -94,6 +100,7 @@ class Town:
     client: Client
     post: Post
     keys: dict[str, str]
+    task_queue: str = ""
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -174,9 +181,13 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     await database.admin.put_tenant(OTHER, 10_000_000, 10_000_000)
     client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
     settings = Settings(task_queue=f"tenancy-{uuid.uuid4()}")
+    cheap = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    access = FirstAccess(database.users, cheap, SECRETS, 12)
     catalogue = RememberedCatalogue(database.catalogue)
     services = Services(
-        onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, accounts=database.accounts),
+        onboardings=Onboardings(
+            client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, access=access
+        ),
         reader=database.reader,
         catalogue=catalogue,
         identities=database.identities,
@@ -185,7 +196,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
             database.users,
             database.sessions,
             # As in production, but for the price: that is measured where it matters.
-            Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
+            cheap,
             post,
             catalogue,
             database.accounts,
@@ -206,6 +217,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         secrets=SECRETS,
         base_url=BASE,
         card_page_origin="https://cards.test",
+        access=access,
+        credits=database.credits,
+        pins=AccountPinOffice(database.pins, database.users, SECRETS),
     )
     keys = {
         name: (await database.identities.issue(name, tenant, role))[1]
@@ -225,8 +239,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         PaymentActivities(_Gateway(world), database.fence, world.settling),
         VoiceActivities(_Switch(world)),
         MailActivities(post, database.mail_desk),
+        AlertActivities(database.alerts),
     )
     transport = httpx.ASGITransport(create_app(services))
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys)
+        yield Town(http, database, client, post, keys, settings.task_queue)
     await database.close()

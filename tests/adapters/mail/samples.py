@@ -12,7 +12,7 @@ ONBOARDING = "5b0e2b0c-5c3f-5d1e-9a53-0c8f4b2d7f11"
 BASE_URL = "https://join.brindley.example"
 SECRETS = Secrets(SecretStr("a-root-secret-for-tests-of-32-characters"))
 OPERATOR_KINDS = {MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED}
-CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS - {MailKind.INVITATION}
+CUSTOMER_KINDS = set(MailKind) - OPERATOR_KINDS - {MailKind.INVITATION, MailKind.LOW_BALANCE}
 INVITED: dict[str, Any] = {"user_id": "user-0123456789abcdef", "invitation": 3}
 
 FULL: dict[str, Any] = {
@@ -37,6 +37,8 @@ FULL: dict[str, Any] = {
     "approval_reasons": ["total", "number_grade"],
     "administration": "customer",
     "needs_attention": None,
+    "balance": "£4.00",
+    "below": "£10.00",
 }
 """Everything an order can have."""
 
@@ -59,6 +61,8 @@ MINIMAL: dict[str, Any] = {
 
 def mail(kind: MailKind = MailKind.ACTIVATION, *, to: str = "ann@example.com", key: str = "", **facts: Any) -> Mail:
     invited = INVITED if kind is MailKind.INVITATION else {}
+    if kind is MailKind.NOTIFICATION:
+        invited = {"own_subject": "{customer_name} is ready", "own_body": "Hello {contact_name},\n\nThis is {customer_name}."}
     return Mail(key=key or f"{ONBOARDING}:mail:{kind}:1", kind=kind, recipients=(to,), facts={**FULL, **invited, **facts})
 
 

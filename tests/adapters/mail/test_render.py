@@ -16,7 +16,7 @@ HOSTILE = "<script>alert(1)</script> & \"Sons\" 'Ltd'"
 
 
 def test_every_kind_of_mail_has_its_folder_and_no_folder_is_left_over():
-    assert {folder.name for folder in TEMPLATES.iterdir()} == {kind.value for kind in MailKind} | {"_base"}
+    assert {folder.name for folder in TEMPLATES.iterdir()} == {kind.value for kind in MailKind} | {"_base", "_attachments"}
 
 
 @pytest.mark.parametrize("facts", [FULL, MINIMAL], ids=["full", "minimal"])
@@ -74,7 +74,14 @@ def test_a_letter_loads_nothing_from_anywhere_and_tracks_nobody(kind: MailKind):
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_deadline_is_written_for_people_and_left_out_where_there_is_none(kind: MailKind):
     with_one, without = letter(kind), letter(kind, deadline=None)
-    if kind not in {MailKind.WELCOME, MailKind.CLOSED, MailKind.TAKEN_OVER, MailKind.INVITATION}:
+    if kind not in {
+        MailKind.WELCOME,
+        MailKind.CLOSED,
+        MailKind.TAKEN_OVER,
+        MailKind.INVITATION,
+        MailKind.NOTIFICATION,
+        MailKind.LOW_BALANCE,
+    }:
         assert "6 December 2026, 14:00 UTC" in with_one.text
         assert "6 December 2026, 14:00 UTC" in with_one.html
     assert "UTC" not in without.text
