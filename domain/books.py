@@ -32,6 +32,8 @@ class OrderBook(Value):
     """SIP user name of each service, in order: what the switch must hold once it is active."""
     activated: bool
     updated_at: datetime
+    adds: bool = False
+    """Whether it adds to an account that another order opened, and which outlives this one."""
 
 
 class NumberBook(Value):

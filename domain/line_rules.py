@@ -20,9 +20,11 @@ from domain.voice import Forward
 
 def line_findings(order: Order, tenant: Tenant, now: datetime) -> list[Finding]:
     """What is wrong with, or surprising about, what the order asks of the switch at this moment."""
-    found = expiry_findings(order, now)
-    found += rate_group_findings(order.rate_group, tenant.rate_groups, now.date())
-    found += rule_findings(order, tenant)
+    found: list[Finding] = []
+    if order.account_id is None:
+        found += expiry_findings(order, now)
+        found += rate_group_findings(order.rate_group, tenant.rate_groups, now.date())
+        found += rule_findings(order, tenant)
     for position, service in enumerate(order.services):
         found += _service_findings(order, service, f"/services/{position}")
     return found

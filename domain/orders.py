@@ -143,6 +143,9 @@ class Order(Value):
     basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
         default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
     )
+    account_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = Field(
+        default=None, description="The active account that the services are added to (S3-03); a new one is opened if unset"
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

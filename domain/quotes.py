@@ -80,7 +80,8 @@ def quote(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade]) ->
                 QuoteLine(kind=kind, text=text, quantity=quantity, unit_minor=unit_minor, total_minor=quantity * unit_minor)
             )
 
-    line(LineKind.SETUP, f"{plan.name}, set-up", 1, plan.setup_minor)
+    # An account is set up once: what is added to it later does not pay for that again.
+    line(LineKind.SETUP, f"{plan.name}, set-up", 0 if order.account_id else 1, plan.setup_minor)
     line(LineKind.PERIOD, f"{plan.name}, first month", len(order.services), plan.period_minor)
     line(LineKind.NUMBER_PERIOD, "Telephone number, first month", order.number_count, plan.number_period_minor)
     for grade, quantity in sorted(grades_ordered(order, explicit_grades).items()):

@@ -54,6 +54,8 @@ class GoLive(Value):
     terms: TermsAcceptance | None
     progress: Progress
     calling: Calling | None = None
+    adds: bool = False
+    """Whether it adds to an account that was active before, which is then neither activated nor handed over (S3-03)."""
 
 
 class Undo(Value):

@@ -89,6 +89,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,
+            existing=database.existing,
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             probes={"database": database.ping, "temporal": temporal_answers},

@@ -31,6 +31,7 @@ from domain.accounts import Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
+from domain.existing import AccountRecord
 from domain.onboarding import OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
 from domain.ports import Baskets, Catalogue
@@ -89,10 +90,12 @@ class Onboardings:
         fingerprint: str,
         terms_accepted: bool = False,
         address: str | None = None,
+        adds_to: AccountRecord | None = None,
     ) -> Started:
         """Start the onboarding of an order, once per tenant and ``idempotency_key``.
 
-        ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms.
+        ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms,
+        ``adds_to`` is the account that the order names, if it names one.
         Raises ``Problem`` for an order that cannot be or a key that stands for another request, ``Unavailable``
         without Temporal: then the same request with the same key is safe to send again.
         """
@@ -104,7 +107,7 @@ class Onboardings:
             return _replay(earlier, fingerprint)
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
-        assessment = await assess(self._catalogue, tenant, order, terms, now)
+        assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         blocking += await self._basket_findings(order, tenant)
         if blocking or assessment.price is None:
@@ -124,7 +127,10 @@ class Onboardings:
             terms=terms,
             schedule=tenant.schedule,
             account_numbers=tenant.account_numbers,
-            calling=line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
+            # Added lines are under the right to call that their account has.
+            calling=adds_to.calling
+            if adds_to
+            else line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
         try:
             await self._begin(begin)
@@ -189,7 +195,7 @@ class Onboardings:
         return OnboardingView(
             id=begin.id,
             tenant_id=begin.tenant_id,
-            account_id=keys.account_id(begin.id),
+            account_id=begin.order.account_id or keys.account_id(begin.id),
             state=State.OPENING,
             waits_for=None,
             deadline=None,
@@ -210,7 +216,7 @@ class Onboardings:
         )
 
     async def _reaches(self, scope: str, begin: OnboardingInput) -> bool:
-        if scope in {begin.tenant_id, keys.account_id(begin.id)}:
+        if scope in {begin.tenant_id, begin.order.account_id or keys.account_id(begin.id)}:
             return True
         return self._accounts is not None and await self._accounts.covers(scope, begin.tenant_id)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.access import Identities
 from domain.accounts import Accounts
 from domain.calling import RateGroup
+from domain.existing import AccountBook
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
@@ -102,6 +103,7 @@ class Services:
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets
+    existing: AccountBook
     base_url: str
     """The origin in every link, without a slash at the end; never taken from a request."""
     card_page_origin: str

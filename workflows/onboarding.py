@@ -97,7 +97,8 @@ class OnboardingWorkflow(Reversible):
 
     async def _open_account(self) -> None:
         self._journal.note("order_received", self._onboarding.requested_by)
-        await self._record_step(RecordActivities.open_account, self._opening, "account_opened")
+        event = "addition_begun" if self._onboarding.order.account_id else "account_opened"
+        await self._record_step(RecordActivities.open_account, self._opening, event)
         self._opened = True
 
     async def _reserve_numbers(self) -> None:
@@ -359,6 +360,7 @@ class OnboardingWorkflow(Reversible):
                 terms=self._terms,
                 progress=progress.model_copy(update=live),
                 calling=self._onboarding.calling,
+                adds=self._onboarding.order.account_id is not None,
             ),
             "active",
         )
@@ -369,7 +371,10 @@ class OnboardingWorkflow(Reversible):
 
     async def _finish(self) -> Outcome:
         """Everything is done; what is left is to say so."""
-        self._post(self._letter(MailKind.WELCOME))
+        order = self._onboarding.order
+        # Who adds something in the customer's name tells the customer; nobody waits for a letter about it.
+        if order.account_id is None or order.administration is Administration.CUSTOMER:
+            self._post(self._letter(MailKind.WELCOME))
         await self._all_said()
         return Outcome(state=State.ACTIVE)
 

@@ -84,6 +84,7 @@ def _read(connection: Connection) -> Books:
                 lines=tuple(line_name(row.id, position) for position in range(len(row.order.services))),
                 activated=row.terms is not None,
                 updated_at=row.updated_at,
+                adds=row.order.account_id is not None,
             )
             for row in connection.execute(_ORDERS)
         ),

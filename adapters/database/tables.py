@@ -33,10 +33,12 @@ from sqlalchemy.types import TypeDecorator
 from domain.access import Right
 from domain.calling import Calling
 from domain.catalogue import Tenant
+from domain.customers import CustomerDetails
 from domain.onboarding import Outcome
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
 from domain.quotes import Quote
+from domain.services import ServiceSettings
 
 T = TypeVar("T")
 
@@ -395,4 +397,25 @@ attempts = Table(
     Column("count", Integer, nullable=False),
     Column("until", UtcDateTime, nullable=False, index=True),
     sqlite_with_rowid=False,
+)
+
+# What an account's customer is called, where it lives, how it is reached: as it was changed last. Without a row it is what the
+# order that opened the account says.
+customers = Table(
+    "customers",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("details", Json(CustomerDetails), nullable=False),
+)
+
+# A service as it was set up last, by the name of its line; without a row it is as it was ordered. Versions as those of calling.
+services = Table(
+    "services",
+    metadata,
+    Column("line", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    Column("switch_version", BigInteger, nullable=False),
+    Column("settings", Json(ServiceSettings), nullable=False),
 )

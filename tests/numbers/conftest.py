@@ -136,6 +136,8 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         stock=database.stock,
         baskets=database.baskets,
         number_acts=acts,
+        existing=database.existing,
+        accounts=database.accounts,
     )
     keys = {}
     for name, tenant, role in (

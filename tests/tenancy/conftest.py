@@ -201,6 +201,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
         secrets=SECRETS,
+        existing=database.existing,
         base_url=BASE,
         card_page_origin="https://cards.test",
     )
