@@ -380,7 +380,7 @@ async def added_and_paid_by_card(office: Office) -> Handle:
 
 @scene("failed gave_up")
 async def added_and_undone(office: Office) -> Handle:
-    fault(office, "provision_line", "refused")
+    fault(office, "provision", "refused")
     handle = await customers(office, _adding())
     await activate(office, handle)
     await pay(office, handle)
