@@ -18,6 +18,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.calling import CallingActivities
+from activities.customers import CustomerActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -36,6 +37,7 @@ from adapters.temporal import connect
 from adapters.voice import voice_switch
 from domain.errors import Unavailable
 from workflows.calling import CallingWorkflow
+from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
@@ -45,6 +47,7 @@ GRACE = timedelta(seconds=30)
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
 WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
+WORKFLOWS += [CustomerWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -68,6 +71,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             CallingActivities(database.calling),
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
+            CustomerActivities(database.customers),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:

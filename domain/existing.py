@@ -16,7 +16,7 @@ class AccountRecord(Value):
     """An active account as an order for it, or a change of it, must know it. Money in minor units of ``currency``.
 
     ``onboarding_id`` is the order that opened it; ``plan`` is the plan of that order. ``services`` and ``numbers`` are what it
-    has. ``postings`` says whether its ledger has an entry.
+    has. ``postings`` says whether a ledger has an entry for it.
     """
 
     account_id: str

@@ -20,6 +20,7 @@ from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
@@ -90,6 +91,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,
             existing=database.existing,
+            changes=Changes(client, settings.task_queue),
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             probes={"database": database.ping, "temporal": temporal_answers},

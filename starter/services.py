@@ -14,6 +14,7 @@ from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.views import OnboardingReader
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
@@ -104,6 +105,7 @@ class Services:
     webhooks: Webhooks
     secrets: Secrets
     existing: AccountBook
+    changes: Changes
     base_url: str
     """The origin in every link, without a slash at the end; never taken from a request."""
     card_page_origin: str

@@ -8,6 +8,7 @@ from starter.api import (
     accounts,
     baskets,
     calling,
+    customers,
     decisions,
     described,
     docs,
@@ -56,6 +57,7 @@ def create_app(services: Services) -> FastAPI:
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
+    app.include_router(customers.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

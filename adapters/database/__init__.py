@@ -7,6 +7,7 @@ from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
+from adapters.database.customers import CustomerStore
 from adapters.database.existing import ExistingAccounts
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
@@ -23,6 +24,7 @@ from adapters.database.users import UserRecords
 from adapters.transactions import connect
 from domain.access import Identities
 from domain.accounts import Accounts
+from domain.customers import CustomerRecords
 from domain.existing import AccountBook
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.users import Sessions, Users
@@ -51,6 +53,7 @@ class Database:
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.existing: AccountBook = ExistingAccounts(self._transactions)
+        self.customers: CustomerRecords = CustomerStore(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

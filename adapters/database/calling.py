@@ -52,7 +52,7 @@ class AccountCalling:
         return await self._transactions.read(lambda connection: _get(connection, account_id, tenant_id))
 
     async def change(self, change: CallingChange) -> CallingWrite:
-        return await self._transactions.write(lambda connection: _change(connection, change))
+        return await self._transactions.write(lambda connection: carry_out(connection, change))
 
     async def confirm(self, account_id: str, version: int) -> None:
         await self._transactions.write(lambda connection: connection.execute(_CONFIRM, {"of": account_id, "held": version}))
@@ -82,7 +82,8 @@ def _get(connection: Connection, account_id: str, tenant_id: str | None) -> Call
     return found.model_copy(update={"version": row.version, "switch_version": row.switch_version})
 
 
-def _change(connection: Connection, change: CallingChange) -> CallingWrite:
+def carry_out(connection: Connection, change: CallingChange) -> CallingWrite:
+    """As ``AccountCalling.change``, within the caller's transaction."""
     acts = step_keys.begin(connection, change.key)
     orders = connection.execute(_ORDERS, {"of": change.account_id}).all()
     if not orders:

@@ -1,6 +1,6 @@
 """Accounts that are there already: read whole, and whether something can be added to one (S3-03)."""
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from adapters.database import tree
 from adapters.database.tables import accounts, calling, customers, ledger_entries, numbers, onboardings
@@ -25,7 +25,17 @@ _ORDERS = (
 _NUMBERS = select(func.count()).where(
     _n.onboarding_id.in_(select(_o.id).where(_o.account_id == bindparam("of"))), _n.state == "assigned"
 )
-_POSTED = select(ledger_entries.c.id).where(ledger_entries.c.account_id == bindparam("of")).limit(1)
+# Also what its parent was charged for it.
+_POSTED = (
+    select(ledger_entries.c.id)
+    .where(
+        or_(
+            ledger_entries.c.account_id == bindparam("of"),
+            ledger_entries.c.onboarding_id.in_(select(_o.id).where(_o.account_id == bindparam("of"))),
+        )
+    )
+    .limit(1)
+)
 _ROW_OF_CALLING = select(calling.c.calling, calling.c.version, calling.c.switch_version).where(
     calling.c.account_id == bindparam("of")
 )

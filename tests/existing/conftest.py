@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.calling import CallingActivities
+from activities.customers import CustomerActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -33,6 +34,7 @@ from domain.keys import workflow_id
 from domain.mails import MailKind
 from domain.onboarding import OnboardingStatus, State
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -174,6 +176,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         webhooks=Webhooks(),
         secrets=SECRETS,
         existing=database.existing,
+        changes=Changes(client, queue),
         base_url=BASE,
         card_page_origin="https://cards.test",
     )
@@ -196,6 +199,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         VoiceActivities(switch),
         MailActivities(post, database.mail_desk),
         CallingActivities(database.calling),
+        CustomerActivities(database.customers),
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
     )

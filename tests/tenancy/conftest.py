@@ -31,6 +31,7 @@ from domain.errors import Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -202,6 +203,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         webhooks=Webhooks(),
         secrets=SECRETS,
         existing=database.existing,
+        changes=Changes(client, settings.task_queue),
         base_url=BASE,
         card_page_origin="https://cards.test",
     )
