@@ -24,6 +24,7 @@ from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
+from activities.services import ServiceActivities
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from activities.voice import VoiceActivities
 from adapters.crypto import Secrets
@@ -41,13 +42,14 @@ from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
+from workflows.services import ServiceWorkflow
 
 GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
 WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
-WORKFLOWS += [CustomerWorkflow]
+WORKFLOWS += [CustomerWorkflow, ServiceWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -72,6 +74,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
             CustomerActivities(database.customers),
+            ServiceActivities(database.services, switch),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:

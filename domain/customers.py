@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -16,6 +16,8 @@ from domain.forms import Stage
 from domain.money import Currency
 from domain.orders import AccountType
 from domain.rules import Finding, Severity
+
+D = TypeVar("D", bound=Value)
 
 
 class CustomerDetails(Value):
@@ -106,8 +108,13 @@ def merge(target: Any, patch: Any) -> Any:
 
 def patched(shown: CustomerDocument, patch: dict[str, Any]) -> tuple[CustomerDocument | None, list[Finding]]:
     """The document after the patch, or what about the result cannot be, each with a pointer into the document."""
+    return merged(CustomerDocument, shown, patch)
+
+
+def merged(kind: type[D], shown: D, patch: dict[str, Any]) -> tuple[D | None, list[Finding]]:
+    """A document of this kind after a merge patch, or what about the result cannot be."""
     try:
-        return CustomerDocument.model_validate(merge(shown.model_dump(mode="json"), patch)), []
+        return kind.model_validate(merge(shown.model_dump(mode="json"), patch)), []
     except ValidationError as error:
         return None, [
             Finding(

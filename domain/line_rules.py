@@ -138,11 +138,12 @@ def _service_findings(order: Order, service: Service, pointer: str) -> list[Find
             message, fix = "This number is set up twice.", "Remove one of the two."
             found.append(Finding(code="setting_twice", pointer=f"{place}/number", message=message, fix=fix))
         seen.add(setting.number)
-        found += _setting_findings(setting, service, place)
+        found += setting_findings(setting, service, place)
     return found
 
 
-def _setting_findings(setting: NumberSetting, service: Service, place: str) -> list[Finding]:
+def setting_findings(setting: NumberSetting, service: Service, place: str) -> list[Finding]:
+    """Whether a number of the service can behave like this."""
     destination, target = setting.destination, setting.forward_to
     if destination is Destination.VOICEMAIL:
         message, fix = "The switch has no mailboxes.", "Let the number ring the line's telephones, or forward it."

@@ -91,6 +91,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,
             existing=database.existing,
+            lines=database.services,
             changes=Changes(client, settings.task_queue),
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",

@@ -12,6 +12,7 @@ from domain.existing import AccountBook
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
+from domain.services import ServiceRecords
 from domain.views import OnboardingReader
 from starter.calling import Callings
 from starter.changes import Changes
@@ -105,6 +106,7 @@ class Services:
     webhooks: Webhooks
     secrets: Secrets
     existing: AccountBook
+    lines: ServiceRecords
     changes: Changes
     base_url: str
     """The origin in every link, without a slash at the end; never taken from a request."""

@@ -18,6 +18,7 @@ from starter.api import (
     onboardings,
     users,
 )
+from starter.api import services as services_api
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -58,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.include_router(customers.router)
+    app.include_router(services_api.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

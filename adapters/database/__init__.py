@@ -16,6 +16,7 @@ from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
 from adapters.database.onboardings import Records
 from adapters.database.reader import Reader
+from adapters.database.services import ServiceStore
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
 from adapters.database.stock import Stock
@@ -27,6 +28,7 @@ from domain.accounts import Accounts
 from domain.customers import CustomerRecords
 from domain.existing import AccountBook
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
+from domain.services import ServiceRecords
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
@@ -54,6 +56,7 @@ class Database:
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.existing: AccountBook = ExistingAccounts(self._transactions)
         self.customers: CustomerRecords = CustomerStore(self._transactions)
+        self.services: ServiceRecords = ServiceStore(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

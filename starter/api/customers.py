@@ -29,7 +29,7 @@ IfMatch = Annotated[
         description="The ETag that you have seen: the change is refused if it is another one now. Without it, the last one wins",
     ),
 ]
-_ETAG: dict[str, Any] = {"ETag": {"schema": {"type": "string"}, "description": "Tells this state from others"}}
+ETAG: dict[str, Any] = {"ETag": {"schema": {"type": "string"}, "description": "Tells this state from others"}}
 _OF_THE_OPERATOR = ("credit_limit_minor", "late_payment_exempt", "currency")
 _POINTERS = {"name_taken": "/name", "credit_limit_needs_approval": "/credit_limit_minor"}
 
@@ -49,7 +49,7 @@ def seen(if_match: str | None) -> str | None:
 @router.get(
     "/{account_id}/customer",
     summary="Look at the customer",
-    responses={200: {"description": "The customer as it stands", "headers": _ETAG}, **declared(403, 404, 409)},
+    responses={200: {"description": "The customer as it stands", "headers": ETAG}, **declared(403, 404, 409)},
 )
 async def get_customer(account_id: AccountId, principal: Caller, services: Work, response: Response) -> CustomerAnswer:
     """Who it is, how it is reached, what it may spend. Of an identity number the last two characters are shown."""
@@ -62,7 +62,7 @@ async def get_customer(account_id: AccountId, principal: Caller, services: Work,
     "/{account_id}/customer",
     summary="Change the customer",
     responses={
-        200: {"description": "The customer after the change", "headers": _ETAG},
+        200: {"description": "The customer after the change", "headers": ETAG},
         202: {"model": CustomerAnswer, "description": "Kept, and carried out as soon as it can be; this is how it stands"},
         **declared(400, 403, 404, 409, 412, 413),
     },

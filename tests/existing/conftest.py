@@ -22,6 +22,7 @@ from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
+from activities.services import ServiceActivities
 from activities.stock import QuarantineActivities, RoutingActivities
 from activities.voice import VoiceActivities
 from adapters.database import Database
@@ -176,6 +177,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         webhooks=Webhooks(),
         secrets=SECRETS,
         existing=database.existing,
+        lines=database.services,
         changes=Changes(client, queue),
         base_url=BASE,
         card_page_origin="https://cards.test",
@@ -200,6 +202,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         MailActivities(post, database.mail_desk),
         CallingActivities(database.calling),
         CustomerActivities(database.customers),
+        ServiceActivities(database.services, switch),
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
     )

@@ -24,7 +24,7 @@ from starter.people import People
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
-from tests.starter.existing import ExistingBook, Obedient
+from tests.starter.existing import ExistingBook, Obedient, ServiceShelf
 from tests.starter.memory import (
     Accounts,
     BasketShelf,
@@ -129,6 +129,7 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         webhooks=Webhooks(),
         secrets=Secrets(SecretStr("a secret of the tests that is long enough")),
         existing=ExistingBook(reader),
+        lines=ServiceShelf(reader),
         changes=cast("Any", Obedient()),
         base_url=base_url,
         card_page_origin=GATEWAY,

@@ -7,7 +7,9 @@ from domain.accounts import PLATFORM, AccountKind
 from domain.calling import Calling
 from domain.errors import NotFound, Refused
 from domain.existing import AccountRecord
+from domain.keys import line_name
 from domain.onboarding import State
+from domain.services import ServiceChange, ServiceRecord, ServiceSettings
 from tests.starter.memory import Reader
 
 
@@ -56,3 +58,29 @@ class Obedient:
 
     async def carry_out(self, workflow: str, change: Any) -> bool:
         return True
+
+
+@dataclass
+class ServiceShelf:
+    """The services of an active onboarding, as they were ordered."""
+
+    reader: Reader
+
+    async def services(self, account_id: str) -> tuple[ServiceRecord, ...]:
+        (view,) = (view for view in self.reader.rows.values() if view.account_id == account_id)
+        return tuple(
+            ServiceRecord(
+                line=line_name(view.id, position),
+                account_id=account_id,
+                onboarding_id=view.id,
+                numbers=view.numbers,
+                settings=ServiceSettings(label=service.label, max_channels=service.max_channels),
+            )
+            for position, service in enumerate(view.order.services)
+        )
+
+    async def change(self, change: ServiceChange) -> ServiceRecord:
+        raise NotImplementedError
+
+    async def confirm(self, line: str, version: int) -> None:
+        raise NotImplementedError

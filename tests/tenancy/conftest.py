@@ -203,6 +203,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         webhooks=Webhooks(),
         secrets=SECRETS,
         existing=database.existing,
+        lines=database.services,
         changes=Changes(client, settings.task_queue),
         base_url=BASE,
         card_page_origin="https://cards.test",
