@@ -26,6 +26,7 @@ from activities.records import RecordActivities
 from activities.registry import methods_of
 from activities.services import ServiceActivities
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
+from activities.transfers import TransferActivities
 from activities.voice import VoiceActivities
 from adapters.crypto import Secrets
 from adapters.database import Database
@@ -43,13 +44,14 @@ from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, Numbe
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
 from workflows.services import ServiceWorkflow
+from workflows.transfers import TransferWorkflow
 
 GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
 WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
-WORKFLOWS += [CustomerWorkflow, ServiceWorkflow]
+WORKFLOWS += [CustomerWorkflow, ServiceWorkflow, TransferWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -74,6 +76,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
             CustomerActivities(database.customers),
+            TransferActivities(database.transfers),
             ServiceActivities(database.services, switch),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )

@@ -25,6 +25,10 @@ class CustomerDetails(Value):
 
     customer: Customer
     low_balance_alert: LowBalanceAlert | None = None
+    plan: str | None = None
+    """The plan that it was moved to; unset, it is the order's."""
+    moved: bool = False
+    """Whether it is another white label's now than the one that it ordered from, whose taxes do not apply any more."""
 
 
 class CustomerDocument(Customer):
@@ -36,17 +40,22 @@ class CustomerDocument(Customer):
     currency: Currency
 
 
-class CustomerChange(Value):
-    """A JSON merge patch (RFC 7396) of the document, decided by ``actor`` under an idempotency ``key``: all of it or nothing.
-
-    ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked.
-    """
+class AccountChange(Value):
+    """A change of an account of the white label ``tenant_id``, decided by ``actor`` under an idempotency ``key``."""
 
     key: str
     account_id: str
     tenant_id: str
     actor: str
     at: datetime
+
+
+class CustomerChange(AccountChange):
+    """A JSON merge patch (RFC 7396) of the document: all of it or nothing.
+
+    ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked.
+    """
+
     patch: dict[str, Any]
     if_match: str | None = None
 

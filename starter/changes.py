@@ -17,7 +17,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from domain.customers import ChangeOutcome, CustomerChange
+from domain.customers import AccountChange, ChangeOutcome
 from domain.errors import Refused, Unavailable
 
 PATIENCE = 5.0
@@ -34,7 +34,7 @@ class Changes:
         self._client = client
         self._task_queue = task_queue
 
-    async def carry_out(self, workflow: str, change: CustomerChange) -> bool:
+    async def carry_out(self, workflow: str, change: AccountChange) -> bool:
         """Have it done by this kind of workflow. True when done, false while it goes on by itself.
 
         A repetition with the same key is the same change. Raises ``Refused`` with the reason, ``Unavailable`` without Temporal.

@@ -189,6 +189,9 @@ class Onboardings:
         try:
             return await self._reader.get(onboarding_id, tenant_id)
         except NotFound:
+            # A row decides: the customer may have moved to another white label since its workflow began.
+            if tenant_id is not None and await self._row(onboarding_id) is not None:
+                raise
             begin = await self._input(onboarding_id)
             if begin is None or (tenant_id is not None and not await self._reaches(tenant_id, begin)):
                 raise

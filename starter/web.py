@@ -16,6 +16,7 @@ from starter.api import (
     inventory,
     numbers,
     onboardings,
+    transfers,
     users,
 )
 from starter.api import services as services_api
@@ -60,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(onboardings.checks)
     app.include_router(customers.router)
     app.include_router(services_api.router)
+    app.include_router(transfers.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

@@ -20,6 +20,7 @@ from adapters.database.services import ServiceStore
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
 from adapters.database.stock import Stock
+from adapters.database.transfers import TransferStore
 from adapters.database.tree import Tree
 from adapters.database.users import UserRecords
 from adapters.transactions import connect
@@ -29,6 +30,7 @@ from domain.customers import CustomerRecords
 from domain.existing import AccountBook
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.services import ServiceRecords
+from domain.transfers import TransferRecords
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
@@ -57,6 +59,7 @@ class Database:
         self.existing: AccountBook = ExistingAccounts(self._transactions)
         self.customers: CustomerRecords = CustomerStore(self._transactions)
         self.services: ServiceRecords = ServiceStore(self._transactions)
+        self.transfers: TransferRecords = TransferStore(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

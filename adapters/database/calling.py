@@ -20,7 +20,7 @@ _FIND = (
     .where(_a.id == bindparam("of"), _a.kind == "customer")
 )
 _ORDERS = (
-    select(_o.id, _o.tenant_id, _o.order)
+    select(_o.id, _o.tenant_id, _o.order, _o.sip_domain)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)
     .order_by(_o.created_at, _o.id)
 )
@@ -98,7 +98,7 @@ def carry_out(connection: Connection, change: CallingChange) -> CallingWrite:
         progress.append(connection, orders[0].id, State.ACTIVE, [_entry(change, after.version)])
     domain = connection.execute(_DOMAIN, {"of": orders[0].tenant_id}).scalar_one().sip_domain
     lines = tuple(
-        LineName(username=line_name(row.id, position), domain=domain)
+        LineName(username=line_name(row.id, position), domain=row.sip_domain or domain)
         for row in orders
         for position in range(len(row.order.services))
     )

@@ -45,6 +45,7 @@ _DETAILS = PerDialect(
         index_elements=[_c.account_id], set_={"version": _c.version + 1, "details": insert.excluded.details}
     ),
 )
+_STORED = select(_c.details).where(_c.account_id == bindparam("of"))
 _TENANT = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
 
 
@@ -104,6 +105,8 @@ def _write(connection: Connection, account: AccountRecord, after: CustomerDocume
     connection.execute(_ACCOUNT, row)
     customer = Customer.model_validate(after.model_dump())
     details = CustomerDetails(customer=customer, low_balance_alert=after.low_balance_alert)
+    before = connection.execute(_STORED, {"of": account.account_id}).scalar_one_or_none() or details
+    details = details.model_copy(update={"plan": before.plan, "moved": before.moved})
     connection.execute(_DETAILS.on(connection), {"account_id": account.account_id, "details": details})
 
 

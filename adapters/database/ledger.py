@@ -57,7 +57,7 @@ _child = accounts.alias("child")
 _OF_CHILD = select(onboardings.c.id).where(onboardings.c.account_id == bindparam("child"))
 _SPENT = (
     select(func.coalesce(func.sum(_h.amount_minor), 0))
-    .where(_h.onboarding_id.in_(_OF_CHILD), _h.state.in_(("held", "taken", "posted")))
+    .where(_h.account_id == bindparam("of"), _h.onboarding_id.in_(_OF_CHILD), _h.state.in_(("held", "taken", "posted")))
     .scalar_subquery()
 )
 _CAPPED = exists(select(_child.c.id)).where(

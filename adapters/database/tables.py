@@ -170,6 +170,8 @@ onboardings = Table(
     Column("quote", Json(Quote), nullable=False),
     Column("approval_reasons", Json(tuple[str, ...]), nullable=False),
     Column("terms", Json(TermsAcceptance)),
+    # Where its lines are on the switch, if that is not the domain of its white label: it was another's when they were made.
+    Column("sip_domain", String(64)),
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at", "id"),
     Index(None, "tenant_id", "created_at", "id"),

@@ -24,6 +24,7 @@ from activities.records import RecordActivities
 from activities.registry import methods_of
 from activities.services import ServiceActivities
 from activities.stock import QuarantineActivities, RoutingActivities
+from activities.transfers import TransferActivities
 from activities.voice import VoiceActivities
 from adapters.database import Database
 from adapters.passwords import Argon2Passwords
@@ -61,6 +62,7 @@ class House(Town):
     switch: KamailioSwitch
     cards: CardPage
     task_queue: str
+    methods: list[Any]
 
     async def customer(self, by: str = "upper", name: str = "Harbour Books Ltd", **changes: Any) -> dict[str, Any]:
         """An active customer with one line and one number, which the white label administers and pays for."""
@@ -202,6 +204,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         MailActivities(post, database.mail_desk),
         CallingActivities(database.calling),
         CustomerActivities(database.customers),
+        TransferActivities(database.transfers),
         ServiceActivities(database.services, switch),
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
@@ -212,6 +215,6 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         httpx.AsyncClient(transport=transport, base_url=BASE) as http,
         asyncio.timeout(120),
     ):
-        yield House(http, database, client, post, keys, switch, cards, queue)
+        yield House(http, database, client, post, keys, switch, cards, queue, methods)
     await switch.close()
     await database.close()

@@ -12,6 +12,7 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    op.add_column("onboardings", sa.Column("sip_domain", sa.String(length=64), nullable=True))
     op.create_table(
         "customers",
         sa.Column("account_id", sa.String(length=64), nullable=False),
