@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import existing, progress, step_keys
 from adapters.database.statements import PerDialect
@@ -126,7 +126,7 @@ def _services(connection: Connection, account_id: str) -> tuple[ServiceRecord, .
 
 
 def _service(
-    account_id: str, row: Row[Any], position: int, assigned: list[str], released: list[str], changed: dict[str, Any]
+    account_id: str, row: Any, position: int, assigned: list[str], released: list[str], changed: dict[str, Any]
 ) -> ServiceRecord:
     order: Order = row.order
     service, line = order.services[position], line_name(row.id, position)

@@ -12,11 +12,13 @@ from starter.cli import (
     baskets,
     calling,
     checks,
+    customers,
     keys,
     numbers,
     onboardings,
     output,
     running,
+    services,
     users,
     white_labels,
 )
@@ -60,6 +62,8 @@ app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
+app.add_typer(customers.app, name="customer", rich_help_panel=_PEOPLE)
+app.add_typer(services.app, name="services", rich_help_panel=_PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(white_labels.app, name="white-labels", rich_help_panel=_DATA)
 app.add_typer(numbers.app, name="numbers", rich_help_panel=_DATA)
