@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.forms import RESELLER
+from domain.onboarding import State
 from tests.existing.conftest import ADDRESS, UPPER, House
 
 
@@ -186,6 +187,7 @@ async def rights(house: House, account: str) -> str:
 async def test_customers_of_others_and_those_not_there_yet_are_not_shown(house: House) -> None:
     account = (await house.customer())["account_id"]
     waiting = (await house.order("upper", administration="customer", payer="self", name="Later Ltd")).json()["id"]
+    await house.reaches(waiting, State.AWAITING_ACTIVATION)
     pending = (await house.ask("GET", f"/v1/onboardings/{waiting}", "upper")).json()["account_id"]
     for method, body in (("GET", None), ("PATCH", {"company": "X"})):
         path = f"/v1/accounts/{account}/customer"
