@@ -11,14 +11,21 @@ from temporalio.client import WorkflowHandle
 from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from domain.calling import Calling, CallingChange, SuspensionReason
+from domain.customers import CustomerChange
 from domain.errors import NumberUnavailable, Refused, Unavailable
 from domain.numbers import Assignment
 from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
+from domain.services import ServiceChange
+from domain.transfers import Transfer
 from domain.voice import RoutedNumber
+from tests.histories import existing
 from tests.simulators import Fault
 from tests.workflows.conftest import Office
 from workflows.calling import CallingWorkflow
+from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
+from workflows.services import ServiceWorkflow
+from workflows.transfers import TransferWorkflow
 
 AnyHandle = WorkflowHandle[Any, Any]
 
@@ -34,7 +41,8 @@ class Shelf:
     running: set[str] = field(default_factory=set)
 
     def activities(self) -> list[Callable[..., Any]]:
-        return methods_of(QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self))
+        beside = existing.activities(self._called)
+        return [*methods_of(QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self)), *beside]
 
     def _called(self, name: str) -> None:
         if name in self.slow:
@@ -183,3 +191,49 @@ async def numbers_swept(office: Office, shelf: Shelf) -> AnyHandle:
 @other(baskets=0, holds=0, more=False)
 async def nothing_to_sweep(office: Office, _: Shelf) -> AnyHandle:
     return await begin(office, NumberReaperWorkflow.run, SweepBounds())
+
+
+def _decided() -> dict[str, Any]:
+    return {"key": "k", "account_id": "account", "tenant_id": "tenant", "actor": "key:1", "at": datetime.now(UTC)}
+
+
+@other(done=True)
+async def customer_changed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"customer"}
+    office.world.callings["account"] = Calling(account_id="account", version=1)
+    return await begin(office, CustomerWorkflow.run, CustomerChange(**_decided(), patch={"late_payment_exempt": True}))
+
+
+@other(done=False, code="refused")
+async def customer_change_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"customer"}
+    return await begin(office, CustomerWorkflow.run, CustomerChange(**_decided(), patch={"company": "X"}))
+
+
+@other(done=True)
+async def service_changed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"service", "configure", "confirm"}
+    return await begin(office, ServiceWorkflow.run, ServiceChange(**_decided(), line="d0", patch={"max_channels": 2}))
+
+
+@other(done=False, code="refused")
+async def service_change_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"service"}
+    return await begin(office, ServiceWorkflow.run, ServiceChange(**_decided(), line="d0", patch={"max_channels": 2}))
+
+
+def _moving() -> Transfer:
+    return Transfer(**_decided(), to="other", plan="office-20", reason="Moved", consent="In writing")
+
+
+@other(done=True)
+async def customer_moved(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"transfer"}
+    office.world.callings["account"] = Calling(account_id="account", version=1)
+    return await begin(office, TransferWorkflow.run, _moving())
+
+
+@other(done=False, code="refused")
+async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"transfer"}
+    return await begin(office, TransferWorkflow.run, _moving())
