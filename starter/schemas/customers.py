@@ -40,8 +40,8 @@ class ContactPatch(Body):
 class CoordinatesPatch(Body):
     """A place on the map, WGS 84 degrees."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] = _LEFT_OUT
-    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] = _LEFT_OUT
+    latitude: Annotated[float, Field(strict=True, ge=-90, le=90, allow_inf_nan=False)] = _LEFT_OUT
+    longitude: Annotated[float, Field(strict=True, ge=-180, le=180, allow_inf_nan=False)] = _LEFT_OUT
 
 
 class LowBalanceAlertPatch(Body):
