@@ -19,12 +19,15 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.alerts import AlertActivities
 from activities.calling import CallingActivities
+from activities.customers import CustomerActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
+from activities.services import ServiceActivities
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
+from activities.transfers import TransferActivities
 from activities.voice import VoiceActivities
 from adapters.alerting import keep_alerting
 from adapters.crypto import Secrets
@@ -39,9 +42,12 @@ from adapters.voice import voice_switch
 from domain.errors import Unavailable
 from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.calling import CallingWorkflow
+from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
+from workflows.services import ServiceWorkflow
+from workflows.transfers import TransferWorkflow
 
 GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
@@ -49,6 +55,7 @@ SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=
 
 WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
 WORKFLOWS += [BalanceAlertsWorkflow, LowBalanceWorkflow]
+WORKFLOWS += [CustomerWorkflow, ServiceWorkflow, TransferWorkflow]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -73,6 +80,9 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
             AlertActivities(database.alerts),
+            CustomerActivities(database.customers),
+            TransferActivities(database.transfers),
+            ServiceActivities(database.services, switch),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:

@@ -34,6 +34,8 @@ class OrderBook(Value):
     updated_at: datetime
     welcomed: bool = True
     """Whether the customer is to be written to once it is active."""
+    adds: bool = False
+    """Whether it adds to an account that another order opened, and which outlives this one."""
 
 
 class NumberBook(Value):

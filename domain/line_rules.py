@@ -20,9 +20,11 @@ from domain.voice import Forward
 
 def line_findings(order: Order, tenant: Tenant, now: datetime) -> list[Finding]:
     """What is wrong with, or surprising about, what the order asks of the switch at this moment."""
-    found = expiry_findings(order, now)
-    found += rate_group_findings(order.rate_group, tenant.rate_groups, now.date())
-    found += rule_findings(order, tenant)
+    found: list[Finding] = []
+    if order.account_id is None:
+        found += expiry_findings(order, now)
+        found += rate_group_findings(order.rate_group, tenant.rate_groups, now.date())
+        found += rule_findings(order, tenant)
     for position, service in enumerate(order.services):
         found += _service_findings(order, service, f"/services/{position}")
     return found
@@ -136,11 +138,12 @@ def _service_findings(order: Order, service: Service, pointer: str) -> list[Find
             message, fix = "This number is set up twice.", "Remove one of the two."
             found.append(Finding(code="setting_twice", pointer=f"{place}/number", message=message, fix=fix))
         seen.add(setting.number)
-        found += _setting_findings(setting, service, place)
+        found += setting_findings(setting, service, place)
     return found
 
 
-def _setting_findings(setting: NumberSetting, service: Service, place: str) -> list[Finding]:
+def setting_findings(setting: NumberSetting, service: Service, place: str) -> list[Finding]:
+    """Whether a number of the service can behave like this."""
     destination, target = setting.destination, setting.forward_to
     if destination is Destination.VOICEMAIL:
         message, fix = "The switch has no mailboxes.", "Let the number ring the line's telephones, or forward it."

@@ -127,17 +127,17 @@ def wording(to: Recipient, *, by_customer: bool) -> Wording:
     return _ACTIVATED if by_customer else _CREATED
 
 
-def planned(plan: Sequence[Notification]) -> list[tuple[int | None, Recipient]]:
+def planned(plan: Sequence[Notification], *, welcome: bool = True) -> list[tuple[int | None, Recipient]]:
     """The letters to send at the end: place in the plan, and to whom. ``None``: the customer's welcome letter, as it goes out
-    where the plan says nothing of the customer."""
+    where the plan says nothing of the customer and ``welcome`` asks for one."""
     letters: list[tuple[int | None, Recipient]] = [(place, one.to) for place, one in enumerate(plan) if one.send]
-    if all(one.to is not Recipient.CUSTOMER for one in plan):
+    if welcome and all(one.to is not Recipient.CUSTOMER for one in plan):
         letters.insert(0, (None, Recipient.CUSTOMER))
     return letters
 
 
-def writes_to_customer(plan: Sequence[Notification]) -> bool:
-    return any(to is Recipient.CUSTOMER for _, to in planned(plan))
+def writes_to_customer(plan: Sequence[Notification], *, welcome: bool = True) -> bool:
+    return any(to is Recipient.CUSTOMER for _, to in planned(plan, welcome=welcome))
 
 
 def unknown_placeholders(text: str) -> list[str]:

@@ -170,6 +170,14 @@ class Order(Value):
         description="How the contact comes to a password: `set` with `password`, `generate` (it is in the answer, once), or "
         "`invite` by a link in the letter. Left out, a customer who administers is invited, and for others the form says",
     )
+    account_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = Field(
+        default=None, description="The active account that the services are added to (S3-03); a new one is opened if unset"
+    )
+
+    @property
+    def welcomes(self) -> bool:
+        """Whether the customer waits for a letter at the end. Nobody does where an operator adds something (S3-03)."""
+        return self.account_id is None or self.administration is Administration.CUSTOMER
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

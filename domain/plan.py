@@ -61,10 +61,15 @@ def plan(order: Order, quote: Quote, approval_reasons: Sequence[str], schedule: 
     by_card = kind is MeansKind.CARD and quote.total_minor > 0
     payer = "the white label's account" if kind is MeansKind.PARENT_ACCOUNT else "the customer's account"
     effects = {
-        Phase.OPEN_ACCOUNT: f"The account of {order.customer.name} is opened; it is pending until everything is done.",
+        Phase.OPEN_ACCOUNT: f"The order is noted at the account of {order.customer.name}, which stays as it is."
+        if order.account_id
+        else f"The account of {order.customer.name} is opened; it is pending until everything is done.",
         Phase.RESERVE_NUMBERS: f"{numbers} {_plural('is', count)} held for it." if count else "No telephone number is held.",
         Phase.APPROVAL: f"An approver decides, because {' and '.join(_REASONS.get(reason, reason) for reason in approval_reasons)}.",
-        Phase.ACTIVATION: "The authorised contact gets a link by e-mail, accepts the terms and activates the account. "
+        Phase.ACTIVATION: "The authorised contact gets a link by e-mail, sees what is added and its price, and accepts the terms. "
+        "Nobody else can do that."
+        if order.account_id
+        else "The authorised contact gets a link by e-mail, accepts the terms and activates the account. "
         "Nobody else can do that.",
         Phase.AUTHORISE_PAYMENT: f"The customer's card is authorised for {price}."
         if by_card
@@ -75,7 +80,9 @@ def plan(order: Order, quote: Quote, approval_reasons: Sequence[str], schedule: 
         if lines
         else "No line is set up.",
         Phase.CAPTURE_PAYMENT: f"{price} is taken." if quote.total_minor else "Nothing is taken.",
-        Phase.GO_LIVE: "The account is active, and the customer is welcomed by e-mail. From here on nothing is undone.",
+        Phase.GO_LIVE: "The services are the account's. From here on nothing is undone."
+        if order.account_id
+        else "The account is active, and the customer is welcomed by e-mail. From here on nothing is undone.",
     }
     waits: dict[Phase, tuple[str, timedelta]] = {
         Phase.APPROVAL: ("approver", schedule.approval_window),

@@ -17,7 +17,7 @@ from domain.onboarding import Progress
 from domain.payments import Payment, PaymentMeans, PaymentOrder
 from domain.quarantine import Hold, Reclaim, Release, Swept
 from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
-from domain.voice import Line, LineRemoval, RoutedNumber
+from domain.voice import Line, LineRemoval, LineSetup, RoutedNumber
 
 
 class OnboardingRecords(Protocol):
@@ -117,6 +117,13 @@ class VoiceSwitch(Protocol):
 
     async def allow(self, write: CallingWrite) -> None:
         """Make the account's lines follow its right to call. A version that is older than the switch's changes nothing."""
+
+
+class LineSetups(Protocol):
+    """How lines that are on the switch behave."""
+
+    async def configure(self, setup: LineSetup) -> None:
+        """Make the line behave like this, unless the switch has a newer setup. Raises ``Refused`` (``line_missing``)."""
 
 
 class CallUsage(Protocol):

@@ -108,7 +108,8 @@ def quote(
     if "" in counted:
         raise ValueError("no such service type")
     own_price = {code for code in counted if code in prices.service_types}
-    line(LineKind.SETUP, f"{plan.name}, set-up", int(joining), plan.setup_minor)
+    # An account is set up once: what is added to it later does not pay for that again.
+    line(LineKind.SETUP, f"{plan.name}, set-up", int(joining and order.account_id is None), plan.setup_minor)
     line(
         LineKind.PERIOD,
         f"{plan.name}, first month",

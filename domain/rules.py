@@ -97,6 +97,8 @@ def findings(
     if (
         kind is MeansKind.OWN_ACCOUNT
         and order.account_type is AccountType.PREPAID
+        # One that is there already may have been paid into: its headroom decides.
+        and order.account_id is None
         and not _is_free(order, tenant, explicit_grades, day)
     ):
         say(
@@ -105,7 +107,9 @@ def findings(
             "A prepaid account that the operator opens has no money yet.",
             "Let the parent pay, make it postpaid with a credit limit, or let the customer administer it and pay by card.",
         )
-    for pointer in tenant.form.missing(order.model_dump(mode="json"), Stage.SUBMIT):
+    # The form is of new customers.
+    asked = [] if order.account_id else tenant.form.missing(order.model_dump(mode="json"), Stage.SUBMIT)
+    for pointer in asked:
         say("field_required", pointer, f"The form of this white label ({tenant.form.name}) asks for this.", "Fill it in.")
     if order.account_number is not None and not tenant.account_numbers.fits(order.account_number):
         shape = tenant.account_numbers
@@ -178,6 +182,8 @@ def findings(
             "To set the account up yourself, let the operator administer it.",
             Severity.INFO,
         )
+    if order.account_id and not order.services:
+        say("nothing_added", "/services", "Nothing is added to the account by this.", "Name at least one service.")
     if order.credit_limit_minor and order.account_type is AccountType.PREPAID:
         say(
             "credit_limit_not_counted",

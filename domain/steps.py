@@ -56,6 +56,8 @@ class GoLive(Value):
     progress: Progress
     calling: Calling | None = None
     credentials: Credentials = Credentials()
+    adds: bool = False
+    """Whether it adds to an account that was active before, which is then neither activated nor handed over (S3-03)."""
 
 
 class Undo(Value):

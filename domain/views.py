@@ -38,6 +38,8 @@ class OnboardingView(Value):
     charged_minor: int
     refunded_minor: int
     account_number: str | None = None
+    sip_domain: str | None = None
+    """Where its lines are, if not in the domain of its white label."""
 
 
 class TimelineEvent(Value):

@@ -59,3 +59,17 @@ class RoutedNumber(Value):
 
     e164: E164
     username: Annotated[str, Field(pattern=r"^[a-z0-9]{1,64}$")]
+
+
+class LineSetup(Value):
+    """How a line that is on the switch behaves, as it was changed last: a version that is older than the switch's changes nothing.
+
+    Which numbers ring it is not part of it; a forward of a number that does not ring it (any more) is left out.
+    """
+
+    username: Annotated[str, Field(pattern=r"^[a-z0-9]{1,64}$")]
+    account_id: str
+    version: int
+    max_channels: int = 0
+    caller_id: E164 | None = None
+    forwards: tuple[Forward, ...] = ()

@@ -20,6 +20,7 @@ from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.first_access import FirstAccess
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -97,6 +98,9 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,
+            existing=database.existing,
+            lines=database.services,
+            changes=Changes(client, settings.task_queue),
             base_url=_origin(settings.base_url),
             card_page_origin=_origin(settings.stripe_api_base) if settings.stripe_api_base else "https://checkout.stripe.com",
             access=access,

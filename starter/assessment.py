@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, Field
 
-from domain import catalogue_rules, line_rules, rules
+from domain import additions, catalogue_rules, line_rules, rules
 from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
+from domain.existing import AccountRecord
 from domain.notification_rules import notification_findings
 from domain.orders import Administration, Order, Payer, TermsAcceptance
 from domain.payments import MeansKind
@@ -39,9 +40,14 @@ class Assessment(Value):
 
 
 async def assess(
-    catalogue: Catalogue, tenant: Tenant, order: Order, terms: TermsAcceptance | None, now: datetime
+    catalogue: Catalogue,
+    tenant: Tenant,
+    order: Order,
+    terms: TermsAcceptance | None,
+    now: datetime,
+    adds_to: AccountRecord | None = None,
 ) -> Assessment:
-    """Look at an order as it would be started, and start nothing."""
+    """Look at an order as it would be started, and start nothing. ``adds_to`` is the account that it names."""
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
     day = now.astimezone(UTC).date()
@@ -51,6 +57,8 @@ async def assess(
         *line_rules.line_findings(order, tenant, now),
         *notification_findings(order),
     )
+    if adds_to is not None:
+        found = additions.about_account((*found, *additions.findings(order, tenant, adds_to)))
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
     price = quote(order, tenant, grades, day)

@@ -216,7 +216,7 @@ def _released(ledgers: _Ledgers) -> Iterator[Found]:
     for order in ledgers.undone():
         if kept[order.id]:
             yield order.id, f"The order is {order.state} and still holds {len(kept[order.id])} numbers."
-        if order.account_status not in {None, "closed"}:
+        if order.account_status not in {None, "closed"} and not order.adds:
             yield order.id, f"The order is {order.state} and its account is {order.account_status}."
     for order in ledgers.books.orders:
         if order.state.is_final and any(hold.state in {"held", "taken"} for hold in holds[order.id]):
@@ -261,10 +261,12 @@ def _lines_of_orders(ledgers: _Ledgers) -> Iterator[Found]:
 
 def _callings(ledgers: _Ledgers) -> Iterator[Found]:
     held = {rights.account_id: rights for rights in ledgers.books.switch_rights}
-    active = {order.account_id: order for order in ledgers.active()}
+    active: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    for order in ledgers.active():
+        active[order.account_id] += order.lines
     for book in ledgers.books.callings:
         ours, theirs = book.rights, held.get(book.rights.account_id)
-        lines = active[ours.account_id].lines if ours.account_id in active else ()
+        lines = active.get(ours.account_id, ())
         if theirs is None and (lines or ours.version):
             yield ours.account_id, "The switch does not know whether this account may call, and takes its calls."
         elif theirs is not None and theirs != ours:

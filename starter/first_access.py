@@ -54,6 +54,8 @@ class FirstAccess:
 
         Somebody who is a user already keeps the password that they have.
         """
+        if order.account_id is not None:
+            return None  # the account has its people already
         if order.credential is not None:
             return order.credential
         if wanted.password is not None:
@@ -83,7 +85,8 @@ class FirstAccess:
     ) -> tuple[Credentials, Shown]:
         """What goes on, and what the caller is shown. Made from the onboarding's id: the same again, and stored nowhere."""
         credential = await self.credential(order, tenant, wanted)
-        length = tenant.pin_length if wanted.pin is None and tenant.form.pin else None
+        makes_pin = wanted.pin is None and tenant.form.pin and order.account_id is None
+        length = tenant.pin_length if makes_pin else None
         made = self.shown(Credentials(credential=credential, pin_length=length), onboarding_id)
         password, pin = wanted.password or made.password, wanted.pin or made.pin
         prepared = Credentials(

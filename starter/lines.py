@@ -24,7 +24,7 @@ async def credentials(services: Services, view: OnboardingView) -> list[Credenti
     """The SIP credentials of every line. Raises ``Refused`` (``not_active``) before the service is up."""
     if view.state is not State.ACTIVE:
         raise Refused("There are no telephone passwords until the service is active.", code="not_active")
-    domain = (await services.catalogue.tenant(view.tenant_id)).sip_domain
+    domain = view.sip_domain or (await services.catalogue.tenant(view.tenant_id)).sip_domain
     found = []
     for position, numbers in enumerate(numbers_by_service(view)):
         username = keys.line_name(view.id, position)

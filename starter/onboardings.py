@@ -32,6 +32,7 @@ from domain.base import Value
 from domain.catalogue import Tenant
 from domain.credentials import Credential, Credentials
 from domain.errors import NotFound, Refused, Unavailable
+from domain.existing import AccountRecord
 from domain.onboarding import OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
 from domain.ports import Baskets, Catalogue
@@ -98,11 +99,12 @@ class Onboardings:
         terms_accepted: bool = False,
         address: str | None = None,
         wanted: Wanted = _NOTHING_WANTED,
+        adds_to: AccountRecord | None = None,
     ) -> Started:
         """Start the onboarding of an order, once per tenant and ``idempotency_key``.
 
         ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms,
-        ``wanted`` what goes no further than this in clear.
+        ``wanted`` what goes no further than this in clear, ``adds_to`` is the account that the order names, if it names one.
         Raises ``Problem`` for an order that cannot be or a key that stands for another request, ``Unavailable``
         without Temporal: then the same request with the same key is safe to send again.
         """
@@ -114,7 +116,7 @@ class Onboardings:
             return await self._repeated(earlier, fingerprint, tenant, wanted)
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
-        assessment = await assess(self._catalogue, tenant, order, terms, now)
+        assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         blocking += await self._basket_findings(order, tenant)
         if self._access is not None:
@@ -141,7 +143,10 @@ class Onboardings:
             terms=terms,
             schedule=tenant.schedule,
             account_numbers=tenant.account_numbers,
-            calling=line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
+            # Added lines are under the right to call that their account has.
+            calling=adds_to.calling
+            if adds_to
+            else line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
         try:
             await self._begin(begin)
@@ -209,13 +214,16 @@ class Onboardings:
         try:
             return await self._reader.get(onboarding_id, tenant_id)
         except NotFound:
+            # A row decides: the customer may have moved to another white label since its workflow began.
+            if tenant_id is not None and await self._row(onboarding_id) is not None:
+                raise
             begin = await self._input(onboarding_id)
             if begin is None or (tenant_id is not None and not await self._reaches(tenant_id, begin)):
                 raise
         return OnboardingView(
             id=begin.id,
             tenant_id=begin.tenant_id,
-            account_id=keys.account_id(begin.id),
+            account_id=begin.order.account_id or keys.account_id(begin.id),
             state=State.OPENING,
             waits_for=None,
             deadline=None,
@@ -236,7 +244,7 @@ class Onboardings:
         )
 
     async def _reaches(self, scope: str, begin: OnboardingInput) -> bool:
-        if scope in {begin.tenant_id, keys.account_id(begin.id)}:
+        if scope in {begin.tenant_id, begin.order.account_id or keys.account_id(begin.id)}:
             return True
         return self._accounts is not None and await self._accounts.covers(scope, begin.tenant_id)
 

@@ -78,6 +78,11 @@ KINDS = {
         409, "Another customer had this number", "While it rests, only the customer that had it may have it back."
     ),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
+    "changed_meanwhile": Kind(
+        412,
+        "Somebody changed it meanwhile",
+        "Look at it again, and send the change with the ETag that it has now.",
+    ),
     "too_large": Kind(
         413,
         "The body is too large",

@@ -11,12 +11,15 @@ from domain.accounts import Accounts
 from domain.call_records import CallRecords
 from domain.calling import RateGroup
 from domain.credits import Credits
+from domain.existing import AccountBook
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.price_lists import Prices
+from domain.services import ServiceRecords
 from domain.views import OnboardingReader
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.first_access import FirstAccess
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -111,6 +114,9 @@ class Services:
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets
+    existing: AccountBook
+    lines: ServiceRecords
+    changes: Changes
     base_url: str
     """The origin in every link, without a slash at the end; never taken from a request."""
     card_page_origin: str

@@ -10,6 +10,7 @@ from starter.api import (
     call_records,
     calling,
     catalogue,
+    customers,
     decisions,
     described,
     docs,
@@ -21,8 +22,10 @@ from starter.api import (
     paying_in,
     pins,
     plans,
+    transfers,
     users,
 )
+from starter.api import services as services_api
 from starter.events import Streams
 from starter.middleware import Surroundings
 from starter.remember import RememberedKeys
@@ -82,6 +85,9 @@ def create_app(services: Services) -> FastAPI:
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
+    app.include_router(customers.router)
+    app.include_router(services_api.router)
+    app.include_router(transfers.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

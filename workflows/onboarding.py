@@ -98,7 +98,8 @@ class OnboardingWorkflow(Reversible):
 
     async def _open_account(self) -> None:
         self._journal.note("order_received", self._onboarding.requested_by)
-        await self._record_step(RecordActivities.open_account, self._opening, "account_opened")
+        event = "addition_begun" if self._onboarding.order.account_id else "account_opened"
+        await self._record_step(RecordActivities.open_account, self._opening, event)
         self._opened = True
 
     async def _reserve_numbers(self) -> None:
@@ -387,6 +388,7 @@ class OnboardingWorkflow(Reversible):
                 progress=progress.model_copy(update=live),
                 calling=self._onboarding.calling,
                 credentials=self._onboarding.credentials,
+                adds=self._onboarding.order.account_id is not None,
             ),
             "active",
         )
@@ -397,7 +399,8 @@ class OnboardingWorkflow(Reversible):
 
     async def _finish(self) -> Outcome:
         """Everything is done; what is left is to say so."""
-        for place, to in planned(self._onboarding.order.notifications):
+        order = self._onboarding.order
+        for place, to in planned(order.notifications, welcome=order.welcomes):
             customer = to is Recipient.CUSTOMER
             letter = self._letter(
                 MailKind.WELCOME if customer else MailKind.NOTIFICATION, name=None if customer else f"notification_{place}"

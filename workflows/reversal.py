@@ -26,7 +26,7 @@ class Reversible(Process):
     def __init__(self, onboarding: OnboardingInput) -> None:
         patience = onboarding.schedule.undo_attention_after
         super().__init__(onboarding, Saga(patience, options.REMIND_OPERATORS, self._on_stuck, self._on_undone))
-        self._account = keys.account_id(onboarding.id)
+        self._account = onboarding.order.account_id or keys.account_id(onboarding.id)
         self._opened = False
         self._customer_knows = False
         self._holds = 0
@@ -122,7 +122,8 @@ class Reversible(Process):
         return keys.step_key(self._onboarding.id, step)
 
     def _undo(self, step: Step) -> Undo:
-        return Undo(key=self._key(step), onboarding_id=self._onboarding.id, account_id=self._account)
+        # Always the account that this order would have opened: where it adds to another, that one is never undone (S3-03).
+        return Undo(key=self._key(step), onboarding_id=self._onboarding.id, account_id=keys.account_id(self._onboarding.id))
 
     def _payment_by(self, means: PaymentMeans) -> PaymentOrder:
         return PaymentOrder(

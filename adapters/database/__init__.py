@@ -10,6 +10,8 @@ from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.credits import AccountCredits
+from adapters.database.customers import CustomerStore
+from adapters.database.existing import ExistingAccounts
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
 from adapters.database.mail_desk import Desk
@@ -19,9 +21,11 @@ from adapters.database.onboardings import Records
 from adapters.database.pins import AccountPins
 from adapters.database.price_lists import PriceBook
 from adapters.database.reader import Reader
+from adapters.database.services import ServiceStore
 from adapters.database.sessions import SessionRecords
 from adapters.database.step_keys import StepFence
 from adapters.database.stock import Stock
+from adapters.database.transfers import TransferStore
 from adapters.database.tree import Tree
 from adapters.database.users import UserRecords
 from adapters.transactions import connect
@@ -30,9 +34,13 @@ from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
 from domain.alerts import BalanceAlerts
 from domain.credits import Credits
+from domain.customers import CustomerRecords
+from domain.existing import AccountBook
 from domain.pins import Pins
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.price_lists import Prices
+from domain.services import ServiceRecords
+from domain.transfers import TransferRecords
 from domain.users import Sessions, Users
 from domain.views import OnboardingReader
 
@@ -63,6 +71,10 @@ class Database:
         self.pins: Pins = AccountPins(self._transactions)
         self.alerts: BalanceAlerts = Alerts(self._transactions)
         self.credits: Credits = AccountCredits(self._transactions)
+        self.existing: AccountBook = ExistingAccounts(self._transactions)
+        self.customers: CustomerRecords = CustomerStore(self._transactions)
+        self.services: ServiceRecords = ServiceStore(self._transactions)
+        self.transfers: TransferRecords = TransferStore(self._transactions)
         self.admin = Admin(self._transactions)
         self.books = OurBooks(self._transactions)
 

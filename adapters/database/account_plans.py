@@ -33,6 +33,25 @@ _CANCEL = (
 )
 
 
+_ALL_TO_COME = (
+    update(plan_assignments)
+    .where(_p.account_id == bindparam("account"), _p.cancelled_at.is_(None), _p.effective_from > bindparam("moment"))
+    .values(cancelled_by=bindparam("actor"), cancelled_at=bindparam("moment"))
+)
+
+
+def in_force(connection: Connection, account_id: str, moment: datetime) -> PlanAssignment:
+    """What decides an active account's charges at this moment."""
+    return _get(connection, account_id, moment)[1].in_force
+
+
+def move(connection: Connection, account_id: str, to: PlanAssignment) -> None:
+    """The plan of the white label that the account moves to; what was to come from the other does not come."""
+    terms = {"account": account_id, "actor": to.assigned_by, "moment": to.effective_from}
+    connection.execute(_ALL_TO_COME, terms)
+    connection.execute(_ASSIGN, {"account_id": account_id, **to.model_dump()})
+
+
 class PlanRecords:
     """``domain.account_plans.AccountPlans``."""
 

@@ -43,7 +43,7 @@ _PROLONG = update(numbers).where(_n.basket_id == bindparam("basket")).values(hel
 _SLIDE = update(baskets).where(_b.id == bindparam("of")).values(expires_at=bindparam("until"))
 _CLOSE = update(baskets).where(_b.id == bindparam("of"), _b.closed_at.is_(None)).values(closed_at=bindparam("moment"))
 _CUSTOMER = select(_a.id).where(
-    _a.id == bindparam("of"), _a.parent_id == bindparam("tenant"), _a.kind == "customer", _a.status != "closed"
+    _a.id == bindparam("of"), _a.parent_id == bindparam("tenant"), _a.kind == "customer", _a.status == "active"
 )
 _OVER = (
     select(_b.id)
@@ -72,7 +72,7 @@ def sweep(connection: Connection, most: int) -> list[int]:
 
 
 def require_customer(connection: Connection, tenant_id: str, account_id: str) -> None:
-    """Raises ``NotFound`` unless this is an open customer account of the tenant."""
+    """Raises ``NotFound`` unless this is an active customer account of the tenant (S2-01)."""
     if connection.execute(_CUSTOMER, {"of": account_id, "tenant": tenant_id}).first() is None:
         raise NotFound("There is no such customer account, or it is not yours to see.")
 

@@ -85,7 +85,8 @@ def _read(connection: Connection) -> Books:
                 lines=tuple(line_name(row.id, position) for position in range(len(row.order.services))),
                 activated=row.terms is not None,
                 updated_at=row.updated_at,
-                welcomed=writes_to_customer(row.order.notifications),
+                welcomed=writes_to_customer(row.order.notifications, welcome=row.order.welcomes),
+                adds=row.order.account_id is not None,
             )
             for row in connection.execute(_ORDERS)
         ),

@@ -20,7 +20,7 @@ _FIND = (
     .where(_a.id == bindparam("of"), _a.kind == "customer")
 )
 _ORDERS = (
-    select(_o.id, _o.tenant_id, _o.order)
+    select(_o.id, _o.tenant_id, _o.order, _o.sip_domain)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)
     .order_by(_o.created_at, _o.id)
 )
@@ -52,7 +52,7 @@ class AccountCalling:
         return await self._transactions.read(lambda connection: _get(connection, account_id, tenant_id))
 
     async def change(self, change: CallingChange) -> CallingWrite:
-        return await self._transactions.write(lambda connection: _change(connection, change))
+        return await self._transactions.write(lambda connection: carry_out(connection, change))
 
     async def confirm(self, account_id: str, version: int) -> None:
         await self._transactions.write(lambda connection: connection.execute(_CONFIRM, {"of": account_id, "held": version}))
@@ -82,7 +82,8 @@ def _get(connection: Connection, account_id: str, tenant_id: str | None) -> Call
     return found.model_copy(update={"version": row.version, "switch_version": row.switch_version})
 
 
-def _change(connection: Connection, change: CallingChange) -> CallingWrite:
+def carry_out(connection: Connection, change: CallingChange) -> CallingWrite:
+    """As ``AccountCalling.change``, within the caller's transaction."""
     acts = step_keys.begin(connection, change.key)
     orders = connection.execute(_ORDERS, {"of": change.account_id}).all()
     if not orders:
@@ -97,7 +98,7 @@ def _change(connection: Connection, change: CallingChange) -> CallingWrite:
         progress.append(connection, orders[0].id, State.ACTIVE, [_entry(change, after.version)])
     domain = connection.execute(_DOMAIN, {"of": orders[0].tenant_id}).scalar_one().sip_domain
     lines = tuple(
-        LineName(username=line_name(row.id, position), domain=domain)
+        LineName(username=line_name(row.id, position), domain=row.sip_domain or domain)
         for row in orders
         for position in range(len(row.order.services))
     )

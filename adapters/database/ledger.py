@@ -8,13 +8,25 @@ captured, posted when the customer goes live.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, bindparam, case, exists, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from adapters.database import alerts, progress, step_keys
 from adapters.database.statements import now
-from adapters.database.tables import accounts, ledger_entries, ledger_holds
+from adapters.database.tables import accounts, ledger_entries, ledger_holds, onboardings
 from adapters.transactions import Transactions
-from domain import keys
 from domain.errors import PaymentDeclined, Refused
 from domain.money import CurrencyMismatch, Money
 from domain.payments import MeansKind, Payment, PaymentOrder, PaymentState
@@ -41,12 +53,25 @@ def headroom(account: FromClause = accounts) -> ColumnElement[int]:
 
 _amount = bindparam("amount", type_=BigInteger)
 _child = accounts.alias("child")
+# Everything that a child's orders have cost its parent, or are about to. Its row is locked first: two orders at once are added up.
+_OF_CHILD = select(onboardings.c.id).where(onboardings.c.account_id == bindparam("child"))
+_SPENT = (
+    select(func.coalesce(func.sum(_h.amount_minor), 0))
+    .where(_h.account_id == bindparam("of"), _h.onboarding_id.in_(_OF_CHILD), _h.state.in_(("held", "taken", "posted")))
+    .scalar_subquery()
+)
 _CAPPED = exists(select(_child.c.id)).where(
     _child.c.id == bindparam("child"),
     _child.c.parent_id == _a.id,
     _child.c.payer == "parent",
     _child.c.credit_limit_minor > 0,
-    _child.c.credit_limit_minor < _amount,
+    _child.c.credit_limit_minor < _amount + _SPENT,
+)
+_LOCK_CHILD = (
+    select(_child.c.id)
+    .join(onboardings, onboardings.c.account_id == _child.c.id)
+    .where(onboardings.c.id == bindparam("of"))
+    .with_for_update(of=_child, key_share=True)
 )
 _SET_ASIDE = (
     update(accounts)
@@ -126,7 +151,9 @@ def _set_aside(connection: Connection, payment: PaymentOrder) -> None:
     amount, account = payment.amount, payment.means.reference
     if amount.minor < 0:
         raise ValueError("A payment of less than nothing was ordered; a refund is a release.")
-    child = keys.account_id(payment.onboarding_id) if payment.means.kind is MeansKind.PARENT_ACCOUNT else ""
+    child = ""
+    if payment.means.kind is MeansKind.PARENT_ACCOUNT:
+        child = connection.execute(_LOCK_CHILD, {"of": payment.onboarding_id}).scalar_one_or_none() or ""
     terms = {"of": account, "amount": amount.minor, "child": child}
     if connection.execute(_SET_ASIDE, terms | {"in_currency": amount.currency}).rowcount:
         return

@@ -110,6 +110,7 @@ def _facts(order: MailOrder, row: Any, tenant: Tenant, held: list[str]) -> dict[
         "approval_reasons": list(row.approval_reasons),
         "administration": row.order.administration.value,
         "account_kind": row.order.account_kind,
+        "adds": row.order.account_id is not None,
         **_prices(row.quote),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import alerts, calling, handover, ledger, numbers, pins, progress, step_keys
+from adapters.database import alerts, calling, existing, handover, ledger, numbers, pins, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -97,7 +97,9 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
     beginning = step_keys.arrive(connection, opening.key)
     refusal: DialtoneError | None = beginning.closed
     taken = beginning.result
-    if not refusal and not beginning.repeated:
+    if order.account_id is not None:
+        refusal = refusal or existing.refusal(connection, order.account_id, onboarding.tenant_id)
+    elif not refusal and not beginning.repeated:
         row = {
             "id": opening.account_id,
             "parent_id": onboarding.tenant_id,
@@ -187,6 +189,8 @@ def _amend(connection: Connection, amendment: Amendment) -> None:
     if amended != row.order:
         connection.execute(update(onboardings).where(_o.id == amendment.onboarding_id).values(order=amended))
     progress.write(connection, amendment.progress, now())
+    if row.order.account_id is not None:
+        return  # Only this order is paid otherwise; the account that it adds to keeps its arrangement.
     changes = {name: getattr(amendment, name) for name in ("means", "administration", "payer")}
     if changes := {name: value for name, value in changes.items() if value is not None}:
         connection.execute(update(accounts).where(_a.id == row.account_id).values(changes))
@@ -208,7 +212,10 @@ def _go_live(connection: Connection, order: GoLive) -> None:
             ledger.post_hold(connection, payment)
         numbers.assign(connection, order.reservation_key, payment.onboarding_id, order.reservation)
     progress.write(connection, order.progress, moment, order.terms)
-    if acts:
+    if acts and order.adds:
+        existing.require_active(connection, order.account_id)
+        ledger.post(connection, order, moment)
+    elif acts:
         if not connection.execute(_ACTIVATE, {"of": order.account_id, "moment": moment}).rowcount:
             raise Refused("The customer's account is not waiting to be activated, so it cannot go live.", code="account_closed")
         if order.calling is not None:

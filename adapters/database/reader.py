@@ -173,6 +173,7 @@ def _view(row: Row[Any], held: tuple[str, ...], charged: int, refunded: int) -> 
         tenant_id=row.tenant_id,
         account_id=row.account_id,
         account_number=row.number,
+        sip_domain=row.sip_domain,
         state=State(row.state),
         waits_for=row.waits_for,
         deadline=row.deadline,

@@ -34,10 +34,12 @@ from sqlalchemy.types import TypeDecorator
 from domain.access import Right
 from domain.calling import Calling
 from domain.catalogue import PriceList, Tenant, Terms
+from domain.customers import CustomerDetails
 from domain.onboarding import Outcome
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
 from domain.quotes import Quote
+from domain.services import ServiceSettings
 
 T = TypeVar("T")
 
@@ -169,6 +171,8 @@ onboardings = Table(
     Column("quote", Json(Quote), nullable=False),
     Column("approval_reasons", Json(tuple[str, ...]), nullable=False),
     Column("terms", Json(TermsAcceptance)),
+    # Where its lines are on the switch, if that is not the domain of its white label: it was another's when they were made.
+    Column("sip_domain", String(64)),
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at", "id"),
     Index(None, "tenant_id", "created_at", "id"),
@@ -462,4 +466,25 @@ balance_alerts = Table(
     Column("balance_minor", BigInteger),
     Column("crossed_at", UtcDateTime),
     _partial("ix_balance_alerts_due", "crossed_at", where="crossing > handed"),
+)
+
+# What an account's customer is called, where it lives, how it is reached: as it was changed last. Without a row it is what the
+# order that opened the account says.
+customers = Table(
+    "customers",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("details", Json(CustomerDetails), nullable=False),
+)
+
+# A service as it was set up last, by the name of its line; without a row it is as it was ordered. Versions as those of calling.
+services = Table(
+    "services",
+    metadata,
+    Column("line", Id, primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    Column("switch_version", BigInteger, nullable=False),
+    Column("settings", Json(ServiceSettings), nullable=False),
 )

@@ -171,6 +171,7 @@ class Facts(Value):
     administration: str = "customer"
     needs_attention: str | None = None
     account_kind: str = "customer"
+    adds: bool = False
     user_id: str | None = None
     invitation: int = 0
     invited_until: datetime | None = None

@@ -19,7 +19,7 @@ from adapters.voice.preferences import Preference, put
 from domain.call_records import CallRecord
 from domain.calling import CallingWrite
 from domain.errors import KeyClosed, ProvisioningRefused, Refused, Unavailable
-from domain.voice import Line, LineRemoval, RoutedNumber
+from domain.voice import Forward, Line, LineRemoval, LineSetup, RoutedNumber
 
 # Said once here: building a statement anew for every line costs more than running it.
 #
@@ -51,6 +51,9 @@ _SILENCE = text("DELETE FROM dbaliases WHERE username = :username AND alias_user
     bindparam("forms", expanding=True, type_=String)
 )
 _DOMAIN_OF = text("SELECT domain FROM subscriber WHERE username = :username")
+_STAY = text("DELETE FROM usr_preferences WHERE username = :username AND attribute = 'forward' AND uuid = :number")
+_SETUP_VERSION = text("SELECT value FROM usr_preferences WHERE username = :username AND attribute = 'setup_version'")
+_RINGS = text("SELECT alias_username FROM dbaliases WHERE username = :username")
 _REMOVE_LINE = tuple(
     text(f"DELETE FROM {table} WHERE username = :username AND domain = :domain")  # noqa: S608, three constants
     for table in ("dbaliases", "usr_preferences", "subscriber")
@@ -102,8 +105,7 @@ class KamailioSwitch:
 
     async def silence(self, number: RoutedNumber) -> None:
         """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""
-        terms = {"username": number.username, "forms": _forms(number.e164)}
-        await self._transactions.write(lambda connection: connection.execute(_SILENCE, terms))
+        await self._transactions.write(partial(_silence, number))
 
     async def ring(self, number: RoutedNumber) -> None:
         """The number rings the line. Raises ``Refused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
@@ -111,6 +113,10 @@ class KamailioSwitch:
             await self._transactions.write(partial(_ring, number))
         except IntegrityError as error:
             raise _alias_taken() from error
+
+    async def configure(self, setup: LineSetup) -> None:
+        """Make the line behave like this, unless a newer setup is there. Raises ``Refused`` (``line_missing``) or ``Unavailable``."""
+        await self._transactions.write(partial(_configure, setup))
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -163,15 +169,8 @@ def _write_aliases(connection: Connection, line: Line) -> None:
 
 
 def _write_preferences(connection: Connection, line: Line) -> None:
-    # Forwarding is of a number and not of the line, so it is found by the number; the line's name is on it for its removal.
-    wanted = {Preference("forward", forward.to, uuid=forward.number) for forward in line.forwards}
-    if line.max_channels:
-        wanted.add(Preference("max_channels", str(line.max_channels)))
-    if line.caller_id:
-        wanted.add(Preference("caller_id", line.caller_id))
-    if line.rights is not None:
-        wanted.add(Preference("account", line.rights.account_id))
-    put(connection, line.username, line.domain, wanted)
+    account = line.rights.account_id if line.rights else None
+    put(connection, line.username, line.domain, _preferences(line.max_channels, line.caller_id, account, line.forwards))
 
 
 def _forms(e164: str) -> list[str]:
@@ -190,6 +189,38 @@ def _ring(number: RoutedNumber, connection: Connection) -> None:
     owner = {"username": number.username, "domain": domain}
     if missing := [{**owner, "form": form} for form in forms if form not in present]:
         connection.execute(_ADD_ALIAS, missing)
+
+
+def _silence(number: RoutedNumber, connection: Connection) -> None:
+    connection.execute(_SILENCE, {"username": number.username, "forms": _forms(number.e164)})
+    # Whoever has the number next would be forwarded to where this customer wanted it.
+    connection.execute(_STAY, {"username": number.username, "number": number.e164})
+
+
+def _configure(setup: LineSetup, connection: Connection) -> None:
+    connection.execute(_LOCK_KEY, {"key": f"setup:{setup.username}"})
+    domain = connection.scalar(_DOMAIN_OF, {"username": setup.username})
+    if domain is None:
+        raise Refused("The line is not on the switch any more, so it cannot be set up.", code="line_missing")
+    stored = connection.scalar(_SETUP_VERSION, {"username": setup.username})
+    if stored is not None and int(stored) > setup.version:
+        return
+    rings = set(connection.execute(_RINGS, {"username": setup.username}).scalars())
+    wanted = _preferences(setup.max_channels, setup.caller_id, setup.account_id, setup.forwards)
+    wanted = {row for row in wanted if row.attribute != "forward" or row.uuid in rings}
+    put(connection, setup.username, domain, wanted | {Preference("setup_version", str(setup.version))})
+
+
+def _preferences(channels: int, caller_id: str | None, account: str | None, forwards: Sequence[Forward]) -> set[Preference]:
+    # Forwarding is of a number and not of the line, so it is found by the number; the line's name is on it for its removal.
+    wanted = {Preference("forward", forward.to, uuid=forward.number) for forward in forwards}
+    if channels:
+        wanted.add(Preference("max_channels", str(channels)))
+    if caller_id:
+        wanted.add(Preference("caller_id", caller_id))
+    if account is not None:
+        wanted.add(Preference("account", account))
+    return wanted
 
 
 def _remove(removal: LineRemoval, connection: Connection) -> None:

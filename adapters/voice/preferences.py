@@ -22,7 +22,7 @@ _ADD = text(
     " VALUES (:uuid, :username, :domain, :attribute, :value, :now)"
 )
 _DROP = text("DELETE FROM usr_preferences WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
-_OURS = frozenset({"max_channels", "caller_id", "account", "forward"})
+_OURS = frozenset({"max_channels", "caller_id", "account", "forward", "setup_version"})
 
 
 def put(connection: Connection, username: str, domain: str, wanted: AbstractSet[Preference]) -> None:

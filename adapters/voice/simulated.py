@@ -10,7 +10,7 @@ from adapters.voice.kamailio import KamailioSwitch
 from domain.call_records import CallRecord
 from domain.calling import CallingWrite
 from domain.errors import ProvisioningRefused, Unavailable
-from domain.voice import Line, LineRemoval, RoutedNumber
+from domain.voice import Line, LineRemoval, LineSetup, RoutedNumber
 
 REJECTED = "0999"
 """A line with a number that ends so is refused for good."""
@@ -78,6 +78,10 @@ class FaultySwitch:
     async def ring(self, number: RoutedNumber) -> None:
         """As the real switch does."""
         await self._switch.ring(number)
+
+    async def configure(self, setup: LineSetup) -> None:
+        """As the real switch does."""
+        await self._switch.configure(setup)
 
     async def close(self) -> None:
         """Let go of what the real switch holds."""

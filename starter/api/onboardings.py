@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from domain.access import Right
 from domain.onboarding import OnboardingStatus, State
 from domain.views import TimelineEvent
-from starter import events, problems
+from starter import additions, events, problems
 from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
 from starter.api.described import problems as declared
 from starter.assessment import ValidityReport, assess, attested, report
@@ -37,18 +37,19 @@ _MOST_SEQUENCE = 2**63 - 1
                 "Idempotent-Replayed": {"schema": {"type": "string"}, "description": "`true` if a repetition was recognised"},
             },
         },
-        **declared(400, 403, 404, 413),
+        **declared(400, 403, 404, 409, 413),
     },
 )
 async def create_onboarding(
     request: Request, response: Response, principal: Caller, body: CreateOnboarding, key: IdempotencyKey, services: Work
 ) -> Accepted:
-    """Validates, prices and starts an onboarding. Sending the same again with the same key is always safe."""
+    """Validates, prices and starts an onboarding. Sending the same again with the same key is always safe.
+
+    With `account_id` instead of `customer`, services are added to an active account: it decides who administers and pays, and
+    only what is added is charged.
+    """
     need(principal, Right.ONBOARD)
-    tenant = await own_tenant(services, principal, body.white_label)
-    order, found = body.order(tenant.country)
-    if order is None:
-        raise problems.of_findings(found)
+    tenant, order, account = await additions.read(services, principal, body)
     started = await services.onboardings.start(
         principal,
         tenant,
@@ -58,6 +59,7 @@ async def create_onboarding(
         terms_accepted=body.terms_accepted,
         address=request.client.host if request.client else None,
         wanted=body.wanted,
+        adds_to=account,
     )
     if started.shown != Shown():
         response.headers["Cache-Control"] = "no-store"
@@ -143,7 +145,7 @@ async def get_events(
     return streams.open(principal.id, events.stream(services.reader, view.id, after, services.closing))
 
 
-@checks.post("", summary="Check an order without placing it", responses=declared(400, 403, 404, 413))
+@checks.post("", summary="Check an order without placing it", responses=declared(400, 403, 404, 409, 413))
 async def check_onboarding(
     principal: Caller,
     body: CreateOnboarding,
@@ -152,13 +154,10 @@ async def check_onboarding(
 ) -> ValidityReport:
     """The validity report: errors and warnings with the way out of each, the price, what would be done. Changes nothing."""
     need(principal, Right.ONBOARD)
-    tenant = await own_tenant(services, principal, body.white_label)
-    order, found = body.order(tenant.country)
-    if order is None:
-        raise problems.of_findings(found)
+    tenant, order, account = await additions.read(services, principal, body)
     now = datetime.now(UTC)
     terms = attested(principal, tenant, order, now, address=None) if body.terms_accepted else None
-    assessment = await assess(services.catalogue, tenant, order, terms, now)
+    assessment = await assess(services.catalogue, tenant, order, terms, now, account)
     if services.access is not None:
         more = await services.access.findings(order, tenant, body.wanted)
         assessment = assessment.model_copy(update={"findings": (*assessment.findings, *more)})

@@ -14,12 +14,14 @@ from starter.cli import (
     calls,
     catalogue,
     checks,
+    customers,
     keys,
     notifications,
     numbers,
     onboardings,
     output,
     running,
+    services,
     users,
     white_labels,
 )
@@ -64,6 +66,8 @@ app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
+app.add_typer(customers.app, name="customer", rich_help_panel=_PEOPLE)
+app.add_typer(services.app, name="services", rich_help_panel=_PEOPLE)
 app.add_typer(users.app, name="users", rich_help_panel=_PEOPLE)
 app.add_typer(calls.app, name="calls", rich_help_panel=_STEER)
 app.add_typer(catalogue.plans, name="plans", rich_help_panel=_STEER)

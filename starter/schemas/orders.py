@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 
+from domain import additions
 from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, DialRule, fit
 from domain.customer import Address, Contact, Coordinates, Customer
+from domain.existing import AccountRecord
 from domain.notifications import MOST_OTHERS, Notification
 from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service, ServiceTypeCode
@@ -148,7 +150,10 @@ class CreateOnboarding(Order):
         },
     )
 
-    customer: CustomerBody
+    # Not required by the schema, because an order for an account that is there already has none; ``order`` asks for it.
+    customer: CustomerBody | None = Field(  # type: ignore[assignment]
+        default=None, description="Who is signed up. Needed unless `account_id` names an account, and only then"
+    )
     invoicing: InvoicingBody = InvoicingBody()
     low_balance_alert: LowBalanceAlertBody | None = None
     services: Annotated[tuple[ServiceBody, ...], Field(max_length=50)] = ()
@@ -185,15 +190,23 @@ class CreateOnboarding(Order):
         password, pin = (one.get_secret_value() if one else None for one in (self.password, self.pin))
         return Wanted(password=password or None, pin=pin or None)
 
-    def order(self, country: str) -> tuple[Order | None, list[Finding]]:
+    def order(self, country: str, adds_to: AccountRecord | None = None) -> tuple[Order | None, list[Finding]]:
         """The order with every telephone number in E.164; or what about the numbers cannot be read.
 
-        ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say.
+        ``country`` (ISO 3166-1 alpha-2) is where national numbers are dialled if the order itself does not say. ``adds_to`` is
+        the account that ``account_id`` names.
         """
-        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device", "password", "pin"})
+        customer = adds_to.customer if adds_to else self.customer
+        if adds_to is not None and (too_much := additions.surplus(self.model_fields_set)):
+            return None, too_much
+        if customer is None:
+            message, fix = "This is missing.", "Add it, or name an account that is there already as account_id."
+            return None, [Finding(code="missing", pointer="/customer", message=message, fix=fix)]
+        data = self.model_dump(exclude={"white_label", "terms_accepted", "create_sip_device", "password", "pin", "customer"})
+        data["customer"] = customer.model_dump()
         if self.create_sip_device and not self.services:
             data["services"] = (ServiceBody(label="SIP device").model_dump(),)
-        region, found = self.customer.home or country, []
+        region, found = customer.home or country, list[Finding]()
 
         def normal(text: str, pointer: str, region: str) -> str:
             number = e164(text, region)
@@ -206,10 +219,10 @@ class CreateOnboarding(Order):
             return number or text
 
         contact = data["customer"]["contact"]
-        if contact["telephone"] is not None:
+        if contact["telephone"] is not None and adds_to is None:
             contact["telephone"] = normal(contact["telephone"], "/customer/contact/telephone", region)
-        if self.customer.service_address is not None:
-            region = self.customer.service_address.country
+        if customer.service_address is not None:
+            region = customer.service_address.country
         for position, service in enumerate(data["services"]):
             if (criteria := service["numbers"]["criteria"]) is not None:
                 begin = e164_prefix(criteria["prefix"], region)
@@ -233,4 +246,9 @@ class CreateOnboarding(Order):
                 if setting["forward_to"] is not None:
                     place = f"/services/{position}/settings/{index}/forward_to"
                     setting["forward_to"] = normal(setting["forward_to"], place, region)
-        return (None, found) if found else (Order.model_validate(data), found)
+        if found:
+            return None, found
+        order = Order.model_validate(data)
+        if adds_to is not None:
+            order = additions.order_for(adds_to, order)
+        return order, found

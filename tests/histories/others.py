@@ -13,15 +13,22 @@ from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from domain.alerts import AlertBounds, LowBalance, UndeliveredAlert
 from domain.calling import Calling, CallingChange, SuspensionReason
+from domain.customers import CustomerChange
 from domain.errors import NumberUnavailable, Refused, Unavailable
 from domain.numbers import Assignment
 from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
+from domain.services import ServiceChange
+from domain.transfers import Transfer
 from domain.voice import RoutedNumber
+from tests.histories import existing
 from tests.simulators import Fault
 from tests.workflows.conftest import Office
 from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.calling import CallingWorkflow
+from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
+from workflows.services import ServiceWorkflow
+from workflows.transfers import TransferWorkflow
 
 AnyHandle = WorkflowHandle[Any, Any]
 
@@ -38,9 +45,10 @@ class Shelf:
     low: list[LowBalance] = field(default_factory=list)
 
     def activities(self) -> list[Callable[..., Any]]:
-        return methods_of(
+        own = methods_of(
             QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self), AlertActivities(self)
         )
+        return [*own, *existing.activities(self._called)]
 
     def _called(self, name: str) -> None:
         if name in self.slow:
@@ -224,3 +232,49 @@ async def low_balance_told(office: Office, _: Shelf) -> AnyHandle:
 async def low_balance_told_to_nobody(office: Office, _: Shelf) -> AnyHandle:
     office.world.faults["send_mail"] = Fault("refused")
     return await begin(office, LowBalanceWorkflow.run, _low())
+
+
+def _decided() -> dict[str, Any]:
+    return {"key": "k", "account_id": "account", "tenant_id": "tenant", "actor": "key:1", "at": datetime.now(UTC)}
+
+
+@other(done=True)
+async def customer_changed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"customer"}
+    office.world.callings["account"] = Calling(account_id="account", version=1)
+    return await begin(office, CustomerWorkflow.run, CustomerChange(**_decided(), patch={"late_payment_exempt": True}))
+
+
+@other(done=False, code="refused")
+async def customer_change_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"customer"}
+    return await begin(office, CustomerWorkflow.run, CustomerChange(**_decided(), patch={"company": "X"}))
+
+
+@other(done=True)
+async def service_changed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"service", "configure", "confirm"}
+    return await begin(office, ServiceWorkflow.run, ServiceChange(**_decided(), line="d0", patch={"max_channels": 2}))
+
+
+@other(done=False, code="refused")
+async def service_change_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"service"}
+    return await begin(office, ServiceWorkflow.run, ServiceChange(**_decided(), line="d0", patch={"max_channels": 2}))
+
+
+def _moving() -> Transfer:
+    return Transfer(**_decided(), to="other", plan="office-20", reason="Moved", consent="In writing")
+
+
+@other(done=True)
+async def customer_moved(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"transfer"}
+    office.world.callings["account"] = Calling(account_id="account", version=1)
+    return await begin(office, TransferWorkflow.run, _moving())
+
+
+@other(done=False, code="refused")
+async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"transfer"}
+    return await begin(office, TransferWorkflow.run, _moving())

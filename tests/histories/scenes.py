@@ -395,3 +395,35 @@ async def stuck_undo_resolved_by_hand(office: Office) -> Handle:
 @scene("rejected not_possible")
 async def stuck_undo_tried_again(office: Office) -> Handle:
     return await stuck(office, resolved=False)
+
+
+# Added to an account that is there already
+
+
+def _adding(**changes: object) -> OnboardingInput:
+    return an_onboarding(an_order(account_id="0a3a5f0e-8d5b-5f0e-9d43-0f3f1f3f4a12", **changes))
+
+
+@scene("active")
+async def added_and_paid_by_parent(office: Office) -> Handle:
+    order = paid_by_parent(account_id="0a3a5f0e-8d5b-5f0e-9d43-0f3f1f3f4a12")
+    return await office.start(an_onboarding(order))
+
+
+@scene("active")
+async def added_and_paid_by_card(office: Office) -> Handle:
+    handle = await customers(office, _adding())
+    await activate(office, handle)
+    await pay(office, handle)
+    return handle
+
+
+@scene("failed gave_up")
+async def added_and_undone(office: Office) -> Handle:
+    fault(office, "provision", "refused")
+    handle = await customers(office, _adding())
+    await activate(office, handle)
+    await pay(office, handle)
+    await office.reaches(handle, State.HELD)
+    await office.tell(handle, "give_up", OPERATOR)
+    return handle

@@ -139,6 +139,7 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         plans=database.plans,
         accounts=database.accounts,
         number_acts=acts,
+        existing=database.existing,
     )
     keys = {}
     for name, tenant, role in (

@@ -26,6 +26,7 @@ from starter.pins import AccountPinOffice
 from starter.services import Services
 from starter.web import create_app
 from tests.builders import a_tenant, an_onboarding, an_order
+from tests.starter.existing import ExistingBook, Obedient, ServiceShelf
 from tests.starter.memory import (
     Accounts,
     BasketShelf,
@@ -138,6 +139,9 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
         secrets=secrets,
+        existing=ExistingBook(reader),
+        lines=ServiceShelf(reader),
+        changes=cast("Any", Obedient()),
         base_url=base_url,
         card_page_origin=GATEWAY,
         access=FirstAccess(users, users, secrets, 12),

@@ -40,6 +40,7 @@ FULL = an_order_body(
     dial_rules=[{"strip": "0", "replace": "+44"}],
     late_payment_exempt=False,
     basket="2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11",
+    account_id=None,  # an order names one instead of a customer
     create_sip_device=True,
     white_label=TENANT.slug,
     terms_accepted=True,

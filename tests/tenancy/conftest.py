@@ -32,6 +32,7 @@ from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
 from starter.calling import Callings
+from starter.changes import Changes
 from starter.first_access import FirstAccess
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
@@ -215,6 +216,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
         secrets=SECRETS,
+        existing=database.existing,
+        lines=database.services,
+        changes=Changes(client, settings.task_queue),
         base_url=BASE,
         card_page_origin="https://cards.test",
         access=access,

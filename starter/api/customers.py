@@ -1,0 +1,128 @@
+"""The customer behind an account: looked at and changed (S3-61, S5-24, S5-26)."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response, status
+
+from domain import customers, keys
+from domain.access import Principal, Right
+from domain.customers import CustomerChange
+from domain.errors import Refused
+from domain.existing import AccountRecord
+from domain.rules import Finding, Severity
+from starter import problems
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
+from starter.api.described import problems as declared
+from starter.problems import Problem, ProblemError
+from starter.schemas.customers import ChangeCustomer, CustomerAnswer
+from starter.services import Services
+
+router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=200,
+        pattern=r"^[\x20-\x7e]+$",
+        description="The ETag that you have seen: the change is refused if it is another one now. Without it, the last one wins",
+    ),
+]
+ETAG: dict[str, Any] = {"ETag": {"schema": {"type": "string"}, "description": "Tells this state from others"}}
+_OF_THE_OPERATOR = ("credit_limit_minor", "late_payment_exempt", "currency")
+_POINTERS = {"name_taken": "/name", "credit_limit_needs_approval": "/credit_limit_minor"}
+
+
+async def record_of(services: Services, principal: Principal, account_id: str) -> AccountRecord:
+    """The account, if it is in the caller's scope and active. Raises ``NotFound`` and ``Refused``."""
+    # By the tree first: what is not the caller's is not there, whatever state it is in.
+    await services.accounts.get(account_id, principal.scope)
+    return await services.existing.record(account_id, principal.scope)
+
+
+def seen(if_match: str | None) -> str | None:
+    """The tag of an ``If-Match`` header; ``*`` and no header ask for nothing."""
+    return None if if_match is None or if_match.strip() == "*" else if_match.strip().removeprefix("W/").strip('"')
+
+
+@router.get(
+    "/{account_id}/customer",
+    summary="Look at the customer",
+    responses={200: {"description": "The customer as it stands", "headers": ETAG}, **declared(403, 404, 409)},
+)
+async def get_customer(account_id: AccountId, principal: Caller, services: Work, response: Response) -> CustomerAnswer:
+    """Who it is, how it is reached, what it may spend. Of an identity number the last two characters are shown."""
+    account = await record_of(services, principal, account_id)
+    need(principal, Right.READ)
+    return _answer(account, response)
+
+
+@router.patch(
+    "/{account_id}/customer",
+    summary="Change the customer",
+    responses={
+        200: {"description": "The customer after the change", "headers": ETAG},
+        202: {"model": CustomerAnswer, "description": "Kept, and carried out as soon as it can be; this is how it stands"},
+        **declared(400, 403, 404, 409, 412, 413),
+    },
+)
+async def change_customer(
+    account_id: AccountId,
+    body: ChangeCustomer,
+    principal: Caller,
+    services: Work,
+    key: DecisionKey,
+    response: Response,
+    if_match: IfMatch = None,
+) -> CustomerAnswer:
+    """A JSON merge patch (RFC 7396), as `application/merge-patch+json` or `application/json`. All of it is saved, or nothing.
+
+    The credit limit and the exemption from suspension for late payment are for the white label, not for the customer's own people.
+    """
+    account = await record_of(services, principal, account_id)
+    need(principal, Right.OPERATE)
+    tenant = await services.catalogue.tenant(account.tenant_id)
+    patch, found = body.patch(account, tenant.country)
+    _for_the_operator(principal, account, patch)
+    after, invalid = customers.patched(customers.document(account), patch)
+    found += invalid
+    about = customers.findings(account, after, tenant) if after else []
+    found += [finding for finding in about if finding.severity is Severity.ERROR]
+    if found:
+        raise problems.of_findings(found)
+    change = CustomerChange(
+        key=keys.update_id(principal.id, f"customer:{account_id}", key) if key else str(uuid.uuid4()),
+        account_id=account_id,
+        tenant_id=account.tenant_id,
+        actor=principal.actor,
+        at=datetime.now(UTC),
+        patch=patch,
+        if_match=seen(if_match),
+    )
+    try:
+        done = await services.changes.carry_out("customer", change)
+    except Refused as refused:
+        raise _at_its_place(refused) from refused
+    if not done:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return _answer(await services.existing.record(account_id, principal.scope), response, about)
+
+
+def _for_the_operator(principal: Principal, account: AccountRecord, patch: dict[str, Any]) -> None:
+    if principal.scope == account.account_id and any(name in patch for name in _OF_THE_OPERATOR):
+        raise Problem(
+            "not_allowed", "What the customer may spend is decided by the white label. Leave it out, or ask your provider."
+        )
+
+
+def _answer(account: AccountRecord, response: Response, about: list[Finding] | None = None) -> CustomerAnswer:
+    response.headers["ETag"] = f'"{customers.tag(customers.document(account))}"'
+    return CustomerAnswer.of(account, [problems.of_finding(finding) for finding in about or ()])
+
+
+def _at_its_place(refused: Refused) -> Problem:
+    problem = problems.of_error(refused)
+    if refused.code in _POINTERS:
+        problem.errors.append(ProblemError(code=refused.code, detail=refused.message, pointer=_POINTERS[refused.code]))
+    return problem

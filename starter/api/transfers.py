@@ -1,0 +1,87 @@
+"""A customer moves to another white label (S5-25)."""
+
+import uuid
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response, status
+from pydantic import BaseModel, Field
+
+from domain import keys, transfers
+from domain.access import Right
+from domain.accounts import AccountKind
+from domain.customer import LongText
+from domain.errors import NotFound
+from starter import problems
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
+from starter.api.customers import record_of
+from starter.api.described import problems as declared
+from starter.schemas.base import Body, PlanCode, WhiteLabel
+
+router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
+
+
+class TransferBody(Body):
+    """Where to, why, and how the customer agreed. The last two are kept in the timeline, so leave personal data out."""
+
+    to: WhiteLabel
+    reason: LongText = Field(examples=["The customer has moved to Leeds"])
+    consent: LongText = Field(examples=["Agreed in writing, 22 November"])
+    plan: PlanCode | None = Field(default=None, description="Of the new white label; the first on its price list if unset")
+
+
+class Transferred(BaseModel):
+    """Where the customer was, and where it is now, or will be as soon as a worker can."""
+
+    account_id: str
+    from_: str = Field(serialization_alias="from")
+    to: str
+    plan: str
+    done: bool
+
+
+@router.post(
+    "/{account_id}/transfer",
+    summary="Move a customer to another white label",
+    responses={
+        202: {"model": Transferred, "description": "Kept, and carried out as soon as a worker can"},
+        **declared(400, 403, 404, 409, 413),
+    },
+)
+async def transfer(
+    account_id: AccountId, body: TransferBody, principal: Caller, services: Work, key: DecisionKey, response: Response
+) -> Transferred:
+    """Everything moves or nothing: its orders, numbers and own people; from now on it buys from the new white label.
+
+    For administrators of an account above both. What was charged stays charged; telephones go on working as they are.
+    """
+    account = await record_of(services, principal, account_id)
+    need(principal, Right.ONBOARD)
+    to = await services.accounts.get((await _white_label(services, body.to)) or body.to, principal.scope)
+    if to.kind is not AccountKind.RESELLER or to.status != "active":
+        raise NotFound("There is no such white label, or it is not yours to see.")
+    tenant = await services.catalogue.tenant(to.id)
+    chosen = tenant.price_list.plan(body.plan)
+    change = transfers.Transfer(
+        key=keys.update_id(principal.id, f"transfer:{account_id}", key) if key else str(uuid.uuid4()),
+        account_id=account_id,
+        tenant_id=account.tenant_id,
+        actor=principal.actor,
+        at=datetime.now(UTC),
+        to=tenant.id,
+        plan=chosen.code if chosen else body.plan or "",
+        reason=body.reason,
+        consent=body.consent,
+    )
+    if wrong := transfers.findings(account, tenant, change.plan):
+        raise problems.of_findings(wrong)
+    done = await services.changes.carry_out("transfer", change)
+    if not done:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return Transferred(account_id=account_id, from_=change.tenant_id, to=change.to, plan=change.plan, done=done)
+
+
+async def _white_label(services: Work, name: str) -> str | None:
+    try:
+        return (await services.catalogue.tenant(name)).id
+    except NotFound:
+        return None

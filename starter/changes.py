@@ -1,0 +1,73 @@
+"""Changes of what is there already: each is a small workflow, so that our records and the switch end up agreeing.
+
+Starting the workflow is the only thing written here, as with orders: a change that was taken cannot be lost between the two.
+"""
+
+import asyncio
+import logging
+
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from domain.customers import AccountChange, ChangeOutcome
+from domain.errors import Refused, Unavailable
+
+PATIENCE = 5.0
+"""Seconds that a person waits for a change to be carried out, before being told that it will be."""
+
+_TENANT = SearchAttributeKey.for_keyword("TenantId")
+_log = logging.getLogger(__name__)
+
+
+class Changes:
+    """Has customers and their services changed."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def carry_out(self, workflow: str, change: AccountChange) -> bool:
+        """Have it done by this kind of workflow. True when done, false while it goes on by itself.
+
+        A repetition with the same key is the same change. Raises ``Refused`` with the reason, ``Unavailable`` without Temporal.
+        """
+        workflow_id = f"{workflow}/{change.account_id}/{change.key}"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._client.start_workflow(
+                    workflow,
+                    change,
+                    id=workflow_id,
+                    task_queue=self._task_queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    search_attributes=TypedSearchAttributes([SearchAttributePair(_TENANT, change.tenant_id)]),
+                )
+        except WorkflowAlreadyStartedError:
+            pass  # this very change was asked for before
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            _log.warning("change refused by Temporal", extra={"cause": type(error).__name__, "workflow": workflow})
+            raise Unavailable(
+                "Nothing can be changed right now, and it is not known whether this was taken. Send the same again, with the "
+                "same Idempotency-Key if you sent one: it is done once.",
+                code="temporal_unavailable",
+                retry_after=PATIENCE,
+            ) from error
+        handle = self._client.get_workflow_handle(workflow_id, result_type=ChangeOutcome)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                outcome: ChangeOutcome = await handle.result()
+        except (RPCError, RuntimeError, TimeoutError, WorkflowFailureError) as error:
+            _log.warning("change not finished yet", extra={"cause": type(error).__name__, "workflow": workflow})
+            return False
+        if not outcome.done:
+            raise Refused(outcome.message or "The answer is no.", code=outcome.code)
+        return True

@@ -1,0 +1,74 @@
+"""The commands for customers and services, against a web process that listens."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.existing.conftest import DRAMA, OTHER, House
+from tests.tenancy.conftest import Town
+from tests.tenancy.test_the_command_line import Run, listening, run
+
+__all__ = ["listening", "run"]
+
+
+@pytest.fixture
+def town(house: House) -> Town:
+    return house
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.requirement("S3-60", "S3-61", "S5-24", "S5-26")
+async def test_customers_and_services_are_shown_edited_and_added(house: House, run: Run, tmp_path: Path) -> None:
+    account = (await house.customer(services=[{"label": "Front desk", "numbers": {"explicit": DRAMA[:1]}}]))["account_id"]
+
+    async def dialtone(*arguments: str) -> tuple[int, str, str]:
+        return await asyncio.to_thread(run, *arguments)
+
+    status, out, _ = await dialtone(
+        "customer", "edit", account, "--email", "new@harbour.example.com", "--telephone", "0121 496 0007"
+    )
+    assert status == 0
+    assert "new@harbour.example.com" in out
+    file = tmp_path / "patch.json"
+    file.write_text(json.dumps({"billing_address": {"city": "Leeds"}, "contact": {"full_name": "Ada Stone"}}))
+    status, out, _ = await dialtone("customer", "edit", account, "--patch", str(file), "--telephone", "none")
+    assert (status, "Leeds" in out, "Ada Stone" in out, "0007" in out) == (0, True, True, False)
+    status, out, _ = await dialtone("customer", "show", account, "--json")
+    assert json.loads(out)["contact"] == {"full_name": "Ada Stone", "email": "new@harbour.example.com", "telephone": None}
+    status, _, err = await dialtone("customer", "edit", account, "--time-zone", "Mars/Olympus")
+    assert (status, "/time_zone" in err) == (1, True)
+    assert (await dialtone("customer", "edit", account))[0] == 1
+
+    arguments = ("--label", "Back office", "--count", "1", "--prefix", "+44121", "--terms-accepted")
+    status, out, _ = await dialtone("services", "add", account, *arguments)
+    assert status == 0
+    assert (await house.ended(out.strip(), "upper"))["state"] == "active"
+    status, out, _ = await dialtone("services", "list", account)
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[1] for row in rows] == ["Front desk", "Back office"]
+    front = rows[0][0]
+    status, out, _ = await dialtone(
+        "services", "edit", account, front, "--channels", "4", "--forward", f"{DRAMA[0]}=+442079460018"
+    )
+    assert (status, "forwarded to +442079460018" in out, "agrees" in out) == (0, True, True)
+    line = (await house.lines(account))[front]
+    assert (line["max_channels"], line["forward"]) == ("4", {DRAMA[0]: "+442079460018"})
+    assert (await dialtone("services", "edit", account, front, "--ring", DRAMA[0]))[0] == 0
+    status, out, _ = await dialtone("services", "show", account, front)
+    assert (status, "rings the telephones" in out) == (0, True)
+    assert (await dialtone("services", "edit", account, front, "--forward", DRAMA[0]))[0] == 1
+    assert (await dialtone("services", "add", account, "--count", "1"))[0] == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.requirement("S5-25")
+async def test_a_customer_is_transferred(house: House, run: Run) -> None:
+    account = (await house.customer())["account_id"]
+    arguments = ("--reason", "Moved", "--consent", "In writing", "--key", house.keys["platform"])
+    status, out, _ = await asyncio.to_thread(run, "customer", "transfer", account, "northway", *arguments)
+    assert (status, OTHER.id in out) == (0, True)
+    assert (await house.ask("GET", f"/v1/accounts/{account}", "other")).status_code == 200
+    status, _, err = await asyncio.to_thread(run, "customer", "transfer", account, "northway", *arguments)
+    assert (status, "already" in err) == (1, True)
