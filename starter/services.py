@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.access import Identities
 from domain.accounts import Accounts
 from domain.calling import RateGroup
+from domain.drafts import Drafts
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
@@ -98,6 +99,7 @@ class Services:
     rate_groups: RateGroups
     stock: NumberStock
     baskets: Baskets
+    drafts: Drafts
     number_acts: NumberActs
     card_page: HostedCardPage
     webhooks: Webhooks

@@ -11,6 +11,7 @@ from starter.api import (
     decisions,
     described,
     docs,
+    drafts,
     health,
     inventory,
     numbers,
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
             {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
+            {"name": "Drafts", "description": "Orders that are being put together, section by section."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
@@ -52,7 +54,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    api = (onboardings, decisions, calling, inventory, numbers, baskets, drafts, accounts, users, health)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)

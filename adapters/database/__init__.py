@@ -7,6 +7,7 @@ from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
+from adapters.database.drafts import DraftStore
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
 from adapters.database.mail_desk import Desk
@@ -43,6 +44,7 @@ class Database:
         self.reader: OnboardingReader = Reader(self._transactions)
         self.stock = Stock(self._transactions)
         self.baskets: Baskets = BasketStore(self._transactions)
+        self.drafts = DraftStore(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
         self.calling: CallingRecords = AccountCalling(self._transactions)
         self.accounts: Accounts = Tree(self._transactions)

@@ -135,6 +135,7 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         inventory=database.admin,
         stock=database.stock,
         baskets=database.baskets,
+        drafts=database.drafts,
         number_acts=acts,
     )
     keys = {}

@@ -197,6 +197,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         rate_groups=database.admin,
         stock=database.stock,
         baskets=database.baskets,
+        drafts=database.drafts,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
