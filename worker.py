@@ -18,6 +18,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.calling import CallingActivities
+from activities.drafts import DraftActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -68,6 +69,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             CallingActivities(database.calling),
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
+            DraftActivities(database.drafts),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:

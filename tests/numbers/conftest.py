@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.drafts import DraftActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities
@@ -204,6 +205,7 @@ async def exchange(database: Database, temporal_server: RunningTemporal, tmp_pat
         MailActivities(_Post(world), _Post(world)),
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
+        DraftActivities(database.drafts),
         ReaperActivities(database.stock, TemporalRuns(client)),
     )
     services, keys = await _shop(
