@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -131,9 +132,10 @@ def _put(body: dict[str, Any], entry: str) -> None:
             value = json.loads(text)
         except ValueError as error:
             raise CommandFailed(f"{text} is not JSON. Write {name}={text} if it is a text.") from error
-    *way, last = name.split(".")
+    steps = name.split(".")
+    last = steps[-1]
     place: Any = body
-    for step, following in zip(way, [*way[1:], last], strict=True):
+    for step, following in pairwise(steps):
         place = _into(place, step, [] if following.isdecimal() else {}, name)
     if text == "":
         if isinstance(place, dict):
