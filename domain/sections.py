@@ -75,6 +75,8 @@ DRAFT_ONLY = frozenset({"only_account", "services"})
 """What a draft is asked beside the order: whether only an account is created (S3-15), and how many services there are."""
 MANAGED = frozenset({"white_label", "basket"})
 """What a draft looks after by itself, so that nobody enters it."""
+AT_SUBMIT = frozenset({"password", "pin"})
+"""Secrets: a draft keeps none, so they are given with the submission."""
 PASSED_OVER = frozenset({Section.NUMBERS, Section.SETTINGS})
 """What is not looked at, and not ordered, while only an account is created (S3-16)."""
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from domain.drafts import Draft, flattened, spread
 from domain.errors import Refused
 from domain.rules import Finding
-from domain.sections import DRAFT_ONLY, MANAGED, Form
+from domain.sections import AT_SUBMIT, DRAFT_ONLY, MANAGED, Form
 from starter.draft_findings import region_of
 from starter.problems import Problem, ProblemError, of_finding, pointer
 from starter.schemas.base import e164
@@ -39,10 +39,11 @@ def readable(body: Mapping[str, Any], form: Form, section: str) -> dict[str, Any
         wrong = Finding(code="wrong_shape", pointer=place, message=f"This must be {what}.", fix="Look at the examples.")
         raise _refused([of_finding(wrong)]) from error
     for place, field, _ in parts:
-        if field in allowed and field not in MANAGED:
+        if field in allowed and field not in MANAGED | AT_SUBMIT:
             continue
         errors.append(ProblemError(code="extra_forbidden", detail=_nowhere(field, form), pointer=place))
-    errors += _unknown_inside(body)
+    told = {error.pointer for error in errors}
+    errors += (error for error in _unknown_inside(body) if error.pointer not in told)
     if errors:
         raise _refused(errors)
     return flattened(body, form[section])
@@ -51,6 +52,8 @@ def readable(body: Mapping[str, Any], form: Form, section: str) -> dict[str, Any
 def _nowhere(field: str, form: Form) -> str:
     if field in MANAGED:
         return "The draft looks after this by itself. Leave it out."
+    if field in AT_SUBMIT:
+        return "A draft keeps no secrets. Give it with the submission."
     home = next((name for name, fields in form.items() if field in fields), None)
     return f"This belongs to the section {home}. Save it there." if home else "There is no such field. Check its spelling."
 

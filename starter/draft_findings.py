@@ -100,7 +100,7 @@ def _readable(
         try:
             parsed = CreateOnboarding.model_validate(_without(body, left_out))
         except ValidationError as error:
-            fresh = [_of_validation(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False)]
+            fresh = [of_validation(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False)]
             order = None
         else:
             order, fresh = parsed.order(country)
@@ -127,7 +127,8 @@ def _without(body: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
     return kept
 
 
-def _of_validation(kind: str, location: tuple[str | int, ...], message: str) -> Finding:
+def of_validation(kind: str, location: tuple[str | int, ...], message: str) -> Finding:
+    """What pydantic found about an order's body, as a finding."""
     said = sentence(kind, message)
     first, _, rest = said.partition(". ")
     # Sentences of validators carry their own way out, after the first full stop or semicolon.

@@ -37,7 +37,7 @@ from domain.rules import Finding
 from domain.sections import Form, field_of, form_named
 from starter import problems
 from starter.draft_entries import bounded, with_numbers, without_number
-from starter.draft_findings import Assessed, assess_draft, named_numbers
+from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
 from starter.onboardings import Onboardings
 from starter.problems import Problem
 from starter.schemas.orders import CreateOnboarding
@@ -167,10 +167,18 @@ class Drafting:
 
     # Submitting
 
-    async def submit(self, draft: Draft, tenant: Tenant, fingerprint: str, address: str | None, seen: int | None) -> Kept:
+    async def submit(
+        self,
+        draft: Draft,
+        tenant: Tenant,
+        fingerprint: str,
+        address: str | None,
+        seen: int | None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Kept:
         """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
 
-        While it is under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the
+        ``secrets`` are the fields of the order that no draft keeps. While it is under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the
         onboarding that was started or starts it.
         """
         token, onboarding = str(uuid.uuid4()), keys.draft_onboarding_id(draft.id, draft.created_at)
@@ -194,7 +202,7 @@ class Drafting:
                 # Only now: an order that was started before may be about to take what the basket holds.
                 kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
             try:
-                await self._start(kept, tenant, onboarding, fingerprint, address)
+                await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
             except (Problem, Refused):
                 settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
                 if settled is None:
@@ -202,15 +210,29 @@ class Drafting:
                 return settled
         return await self._settled(draft.id, onboarding)
 
-    async def _start(self, kept: Kept, tenant: Tenant, onboarding: str, fingerprint: str, address: str | None) -> None:
-        body = order_body(kept.draft)
+    async def _start(
+        self,
+        kept: Kept,
+        tenant: Tenant,
+        onboarding: str,
+        fingerprint: str,
+        address: str | None,
+        secrets: Mapping[str, str],
+    ) -> None:
+        body = order_body(kept.draft) | dict(secrets)
         found = (await self.assess(kept, tenant)).findings
         codes = body.get("acknowledged_warnings", ())
         blocking = rules.blocking(found, codes if isinstance(codes, list) else ())
         try:
             parsed = CreateOnboarding.model_validate(body)
-        except ValidationError:
+        except ValidationError as error:
             parsed = None
+            # What is in the draft was told with its findings; this is about the secrets.
+            blocking += [
+                of_validation(item["type"], item["loc"], item["msg"])
+                for item in error.errors(include_url=False, include_input=False)
+                if item["loc"] and item["loc"][0] in secrets
+            ]
         order = parsed.order(kept.draft.country)[0] if parsed else None
         if blocking or parsed is None or order is None:
             raise problems.of_findings(blocking)

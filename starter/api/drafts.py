@@ -19,7 +19,7 @@ from starter.draft_entries import readable
 from starter.drafts import Drafting
 from starter.problems import Problem, ProblemError
 from starter.schemas.base import WhiteLabel
-from starter.schemas.drafts import ChosenNumbers, DraftBody, DraftPage, DraftSummary, Going, NewDraft, SectionName
+from starter.schemas.drafts import ChosenNumbers, DraftBody, DraftPage, DraftSummary, Going, NewDraft, SectionName, SubmitDraft
 
 router = APIRouter(prefix="/v1/drafts", tags=["Drafts"], route_class=Authenticated, dependencies=[Strict])
 
@@ -186,10 +186,17 @@ async def previous_section(draft_id: DraftId, drafting: Mine, response: Response
     "/{draft_id}/submit",
     status_code=status.HTTP_202_ACCEPTED,
     summary="Create services: submit a draft",
-    responses={202: {"headers": _LOCATION | _ETAG}, **declared(400, 404, 409, 412)},
+    responses={202: {"headers": _LOCATION | _ETAG}, **declared(400, 404, 409, 412, 413)},
 )
 async def submit_draft(
-    request: Request, draft_id: DraftId, drafting: Mine, services: Work, response: Response, seen: Seen, _key: IdempotencyKey
+    request: Request,
+    draft_id: DraftId,
+    drafting: Mine,
+    services: Work,
+    response: Response,
+    seen: Seen,
+    _key: IdempotencyKey,
+    body: SubmitDraft | None = None,
 ) -> DraftBody:
     """Places the order, by the checks of every order. A draft becomes one onboarding, however often it is submitted."""
     kept, tenant = await drafting.get(draft_id)
@@ -197,7 +204,7 @@ async def submit_draft(
     address = request.client.host if request.client else None
     again = kept.draft.state is DraftState.SUBMITTED
     try:
-        kept = await drafting.submit(kept.draft, tenant, fingerprint, address, seen)
+        kept = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, body.given() if body else {})
     except DraftChanged as error:
         raise _changed(error) from error
     response.headers["Location"] = f"/v1/onboardings/{kept.draft.onboarding_id}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from domain.catalogue import Tenant
 from domain.drafts import (
@@ -40,6 +40,18 @@ class ChosenNumbers(NamedNumbers):
 
     service: Annotated[int, Field(strict=True, ge=0, le=49, description="Which of the draft's services, from 0")] = 0
     pool: Pool | None = Field(default=None, description="The customer account whose kept numbers may be among them")
+
+
+class SubmitDraft(Body):
+    """What a draft does not keep."""
+
+    password: SecretStr | None = Field(default=None, description="As in an order", max_length=200)
+    pin: SecretStr | None = Field(default=None, description="As in an order", max_length=40)
+
+    def given(self) -> dict[str, str]:
+        """The secrets that were given, by field."""
+        secrets = {"password": self.password, "pin": self.pin}
+        return {name: value.get_secret_value() for name, value in secrets.items() if value is not None}
 
 
 class Going(Body):

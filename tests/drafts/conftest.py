@@ -117,12 +117,16 @@ class Desk(Shop):
         return draft
 
     async def ends(self, draft: str) -> None:
-        """Let the time of a draft be over, whether it expires then or is deleted."""
+        await end(self.database, draft)
 
-        def work(connection: Connection) -> None:
-            connection.execute(text("UPDATE drafts SET ends_at = changed_at WHERE id = :id"), {"id": draft})
 
-        await self.database._transactions.write(work)
+async def end(database: Database, draft: str) -> None:
+    """Let the time of a draft be over, whether it expires then or is deleted."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(text("UPDATE drafts SET ends_at = changed_at WHERE id = :id"), {"id": draft})
+
+    await database._transactions.write(work)
 
 
 def section(draft: dict[str, Any], name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tests.starter.conftest import BASE
 
 NUMBERS = [f"+44121496{at:04d}" for at in range(6)]
 BY = st.sampled_from(["admin", "colleague"])
+SOME = st.sets(st.sampled_from(NUMBERS), min_size=1, max_size=3)
 TEXTS = st.sampled_from([None, 7, "", "office-20", "office-50", "gold-plated", [], {"a": [1.5, None]}])
 SECTIONS: dict[str, Any] = {
     "customer": st.sampled_from([{}, CUSTOMER, {"customer": {"name": 7, "contact": {"full_name": "Ada"}}}]),
@@ -82,7 +83,7 @@ class Drafting(RuleBasedStateMachine):
     drafts = Bundle("drafts")
 
     @initialize()
-    def compose(self) -> None:
+    def compose(self) -> None:  # pytest gives no fixtures to a state machine
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         shutil.copy(_template(), Path(self.folder.name) / "dialtone.db")
@@ -124,12 +125,19 @@ class Drafting(RuleBasedStateMachine):
         self.known[draft] = Known()
         return draft
 
-    @rule(target=drafts, by=BY)
-    def begin_what_could_be_submitted(self, by: str) -> str:
+    @rule(target=drafts, numbers=SOME, by=BY)
+    def begin_what_could_be_submitted(self, numbers: set[str], by: str) -> str:
         draft = self.begin(by)
         for entry in READY.items():
             self.save(draft, entry, by)
+        self.add(draft, numbers, 0, by)
         return draft
+
+    @rule(which=st.integers(0, 5), numbers=SOME, by=BY)
+    def add_where_there_is_a_service(self, which: int, numbers: set[str], by: str) -> None:
+        able = [draft for draft, known in self.known.items() if known.state == "open" and known.services]
+        if able:
+            self.add(able[which % len(able)], numbers, 0, by)
 
     @rule(draft=drafts, entry=ENTRIES, by=BY)
     def save(self, draft: str, entry: tuple[str, Any], by: str) -> None:
@@ -152,7 +160,7 @@ class Drafting(RuleBasedStateMachine):
         if there:
             known.place = there[0] if way == "next" else there[-1]
 
-    @rule(draft=drafts, numbers=st.sets(st.sampled_from(NUMBERS), min_size=1, max_size=3), service=st.integers(0, 1), by=BY)
+    @rule(draft=drafts, numbers=SOME, service=st.integers(0, 1), by=BY)
     def add(self, draft: str, numbers: set[str], service: int, by: str) -> None:
         known = self.known[draft]
         answer = self.run(self.desk.add(draft, *sorted(numbers), service=service, by=by))
@@ -283,6 +291,6 @@ def _template() -> Path:
 
 
 Drafting.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestDrafting = Drafting.TestCase

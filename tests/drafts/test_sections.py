@@ -190,6 +190,8 @@ async def test_whatever_is_entered_is_kept_and_told_where_it_is_wrong(desk: Desk
     [
         ("billing", {"plna": "office-20"}, "/plna"),
         ("billing", {"terms_accepted": True}, "/terms_accepted"),
+        ("customer", {"pin": "1234"}, "/pin"),
+        ("customer", {"password": "a password in clear"}, "/password"),
         ("billing", {"invoicing": {"schdule": "monthly"}}, "/invoicing/schdule"),
         ("customer", {"customer": {"contact": {"fax": "1"}}}, "/customer/contact/fax"),
         ("customer", {"customer": "Ada"}, "/customer"),
