@@ -58,9 +58,9 @@ def draft_id(tenant_id: str, principal: str, idempotency_key: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"draft\n{tenant_id}\n{principal}\n{idempotency_key}"))
 
 
-def draft_basket_id(draft: str, revision: int) -> str:
-    """The basket that a draft opened at this revision."""
-    return str(uuid.uuid5(_NAMESPACE, f"draft basket\n{draft}\n{revision}"))
+def draft_basket_id(draft: str, earlier: str | None) -> str:
+    """The basket that a draft opens after its earlier one, whose time is over; its first one without."""
+    return str(uuid.uuid5(_NAMESPACE, f"draft basket\n{draft}\n{earlier}"))
 
 
 def draft_onboarding_id(draft: str, begun: datetime) -> str:

@@ -158,7 +158,7 @@ def _with_basket(connection: Connection, wish: Wish) -> tuple[Draft, Basket | No
     if row is None:
         # Until it is swept, the old one keeps its numbers from the new one.
         _let_go(connection, draft)
-        basket_id = keys.draft_basket_id(draft.id, draft.revision)
+        basket_id = keys.draft_basket_id(draft.id, draft.basket_id)
         row = baskets.begun(connection, draft.tenant_id, basket_id, draft.changed_by, pool)
     basket = baskets.hold_exactly(connection, row, wish.numbers)
     held = {number.e164 for number in basket.numbers}

@@ -112,3 +112,19 @@ async def test_of_many_drafts_that_want_the_last_numbers_each_number_has_one(des
     assert sorted(answer.status_code for answer in answers) == [200] * 4 + [409] * 8
     held = [picked(await desk.draft(draft)) for draft in drafts]
     assert sorted(number for numbers in held for number in numbers) == DRAMA[:4]
+
+
+async def test_a_basket_is_opened_anew_also_by_what_changes_nothing_else(desk: Desk) -> None:
+    await desk.database.admin.import_numbers(TENANT.id, DRAMA[:5])
+    draft = await desk.ready()
+    await desk.add(draft, DRAMA[1])
+    for _ in range(2):
+        await desk.clock(timedelta(hours=3))
+        unchanged = await desk.ask("DELETE", f"/v1/drafts/{draft}/numbers/{DRAMA[4]}")
+        assert (unchanged.status_code, picked(unchanged.json())) == (200, [DRAMA[1]])
+    await desk.clock(timedelta(hours=3))
+    submitted = await desk.submit(draft)
+    assert submitted.status_code == 202, submitted.text
+    (begun,) = desk.counter.taken.values()
+    assert begun.order.basket is not None
+    assert (await desk.ask("GET", f"/v1/baskets/{begun.order.basket}")).json()["pricing"]["numbers"][0]["e164"] == DRAMA[1]
