@@ -20,6 +20,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.alerts import AlertActivities
 from activities.calling import CallingActivities
 from activities.customers import CustomerActivities
+from activities.drafts import DraftActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -83,6 +84,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             CustomerActivities(database.customers),
             TransferActivities(database.transfers),
             ServiceActivities(database.services, switch),
+            DraftActivities(database.drafts),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
         )
     finally:

@@ -5,6 +5,7 @@ the run id (changes on reset and continue-as-new), the attempt, or the time. Eac
 """
 
 import uuid
+from datetime import datetime
 
 _NAMESPACE = uuid.UUID("6b0b5b3a-7d0f-5c53-9c6e-6f0d0c5d1a10")
 
@@ -50,3 +51,21 @@ def number_workflow_id(onboarding: str, e164: str) -> str:
     """The workflow id of an act upon an assigned number: one at a time. The number is personal data; a digest stands for it."""
     digest = uuid.uuid5(_NAMESPACE, f"number\n{onboarding}\n{e164}")
     return f"number/{digest}"
+
+
+def draft_id(tenant_id: str, principal: str, idempotency_key: str) -> str:
+    """The draft that a principal's ``Idempotency-Key`` stands for, so that a repeated request begins no second one."""
+    return str(uuid.uuid5(_NAMESPACE, f"draft\n{tenant_id}\n{principal}\n{idempotency_key}"))
+
+
+def draft_basket_id(draft: str, earlier: str | None) -> str:
+    """The basket that a draft opens after its earlier one, whose time is over; its first one without."""
+    return str(uuid.uuid5(_NAMESPACE, f"draft basket\n{draft}\n{earlier}"))
+
+
+def draft_onboarding_id(draft: str, begun: datetime) -> str:
+    """The one onboarding that a draft can become, whoever submits it, how often, and whatever dies meanwhile.
+
+    ``begun`` is when the draft was: a key that is used again after its draft was deleted stands for another draft.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"draft onboarding\n{draft}\n{begun.isoformat()}"))

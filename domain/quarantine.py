@@ -106,10 +106,11 @@ class OverdueAsked(Value):
 
 
 class ReaperReport(Value):
-    """What one run of the reaper freed, and how many overdue holds it left because their onboarding still runs."""
+    """What one run of the reaper ended and freed, and how many overdue holds it left because their onboarding still runs."""
 
     baskets: int = 0
     holds: int = 0
     holds_kept: int = 0
     rested: int = 0
+    drafts: int = 0
     more: bool = False

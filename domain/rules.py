@@ -11,6 +11,7 @@ from domain.numbers import Grade
 from domain.orders import AccountType, Administration, Order, Payer, Segment, TermsAcceptance
 from domain.payments import MeansKind
 from domain.quotes import Quote, grades_ordered, quote
+from domain.sections import section_of
 
 
 class Severity(StrEnum):
@@ -33,33 +34,7 @@ class Finding(Value):
     @property
     def section(self) -> str:
         """Which part of the form it is about (S3-44)."""
-        first, _, rest = self.pointer.removeprefix("/").partition("/")
-        if first == "services" and "/numbers" in rest:
-            return "numbers"
-        if first == "services" and ("/settings" in rest or "/caller_id" in rest):
-            return "settings"
-        return _SECTIONS.get(first, "customer")
-
-
-_SECTIONS = {
-    "services": "service",
-    "plan": "billing",
-    "price_list": "billing",
-    "currency": "billing",
-    "payer": "billing",
-    "account_type": "billing",
-    "credit_limit_minor": "billing",
-    "taxes": "billing",
-    "tax_rate_basis_points": "billing",
-    "invoicing": "billing",
-    "low_balance_alert": "billing",
-    "terms_accepted": "creation",
-    "rate_group": "billing",
-    "dial_rules": "settings",
-    "notifications": "creation",
-    "password": "creation",
-    "credential": "creation",
-}
+        return section_of(self.pointer)
 
 
 def means_kind(order: Order) -> MeansKind:

@@ -94,6 +94,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             plans=database.plans,
             stock=database.stock,
             baskets=database.baskets,
+            drafts=database.drafts,
             number_acts=NumberActs(client, database.stock, settings.task_queue),
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),

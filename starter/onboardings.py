@@ -100,15 +100,17 @@ class Onboardings:
         address: str | None = None,
         wanted: Wanted = _NOTHING_WANTED,
         adds_to: AccountRecord | None = None,
+        onboarding_id: str | None = None,
     ) -> Started:
         """Start the onboarding of an order, once per tenant and ``idempotency_key``.
 
         ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms,
         ``wanted`` what goes no further than this in clear, ``adds_to`` is the account that the order names, if it names one.
-        Raises ``Problem`` for an order that cannot be or a key that stands for another request, ``Unavailable``
+        ``onboarding_id`` is given where it is known before the key is: a draft becomes one onboarding only. Raises ``Problem``
+        for an order that cannot be or a key that stands for another request, ``Unavailable``
         without Temporal: then the same request with the same key is safe to send again.
         """
-        onboarding = keys.onboarding_id(tenant.id, idempotency_key)
+        onboarding = onboarding_id or keys.onboarding_id(tenant.id, idempotency_key)
         # The row outlives the workflow's history, which Temporal deletes after its retention: without this look a key
         # from last year would start anew.
         earlier = await self._row(onboarding)

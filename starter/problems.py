@@ -77,6 +77,11 @@ KINDS = {
     "not_former_customer": Kind(
         409, "Another customer had this number", "While it rests, only the customer that had it may have it back."
     ),
+    "draft_changed": Kind(
+        412, "The draft was changed meanwhile", "Look at it again, put your change on top of the others', and repeat."
+    ),
+    "draft_submitted": Kind(409, "The draft was submitted", "Follow its onboarding; a new order begins with a new draft."),
+    "draft_submitting": Kind(409, "The draft is being submitted", "Submit it again: that tells how it ended."),
     "not_active": Kind(409, "The service is not active", "Wait until the onboarding's state is active."),
     "changed_meanwhile": Kind(
         412,
@@ -206,7 +211,8 @@ _SENTENCES = {
 }
 
 
-def _sentence(kind: str, message: str) -> str:
+def sentence(kind: str, message: str) -> str:
+    """What pydantic found, as a sentence for people."""
     if kind in _SENTENCES:
         return _SENTENCES[kind]
     text = message.removeprefix("Value error, ").strip()
@@ -235,7 +241,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
             return Problem(code, KINDS[code].advice)
         if item["type"] == "json_invalid":
             return Problem("bad_request", "The body is not well-formed JSON.")
-        detail = _sentence(item["type"], item["msg"])
+        detail = sentence(item["type"], item["msg"])
         if place == "body":
             found.append(ProblemError(code=item["type"], detail=detail, pointer=pointer(location)))
         else:

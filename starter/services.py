@@ -11,6 +11,7 @@ from domain.accounts import Accounts
 from domain.call_records import CallRecords
 from domain.calling import RateGroup
 from domain.credits import Credits
+from domain.drafts import Drafts
 from domain.existing import AccountBook
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
@@ -110,6 +111,7 @@ class Services:
     plans: AccountPlans
     stock: NumberStock
     baskets: Baskets
+    drafts: Drafts
     number_acts: NumberActs
     card_page: HostedCardPage
     webhooks: Webhooks

@@ -14,6 +14,7 @@ from starter.api import (
     decisions,
     described,
     docs,
+    drafts,
     health,
     inventory,
     notifications,
@@ -58,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
             },
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
+            {"name": "Drafts", "description": "Orders that are being put together, section by section."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
@@ -75,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
         inventory,
         numbers,
         baskets,
+        drafts,
         accounts,
         users,
         health,

@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.drafts import DraftActivities
     from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
     from domain.keys import line_name
     from domain.numbers import Assignment
@@ -18,7 +19,9 @@ from workflows.process import begin, cause_of, failure_code
 from workflows.reversal import is_refusal
 from workflows.saga import undisturbed
 
-Sweeping = Callable[[ReaperActivities, SweepBounds], Awaitable[Swept]]
+Sweeping = (
+    Callable[[ReaperActivities, SweepBounds], Awaitable[Swept]] | Callable[[DraftActivities, SweepBounds], Awaitable[Swept]]
+)
 
 
 @workflow.defn(name="number_release")
@@ -69,7 +72,7 @@ class NumberReclaimWorkflow:
 
 @workflow.defn(name="number_reaper")
 class NumberReaperWorkflow:
-    """Frees baskets whose time is over, numbers that have rested, and holds whose onboarding does not run any more.
+    """Ends abandoned drafts, frees baskets whose time is over, numbers that have rested, and holds whose onboarding does not run any more.
 
     Started by a schedule. What one run does is bounded; what is left is for the next. Two at once do each other no harm: every
     sweep is one transaction that frees only what it finds as it expects it.
@@ -77,11 +80,20 @@ class NumberReaperWorkflow:
 
     @workflow.run
     async def run(self, bounds: SweepBounds) -> ReaperReport:
+        drafts = Swept()
+        if workflow.patched("sweep-drafts"):
+            # Before the baskets: a draft that ends lets go of its own.
+            drafts = await self._sweep(DraftActivities.sweep_drafts, bounds, "drafts")
         baskets = await self._sweep(ReaperActivities.sweep_baskets, bounds, "baskets")
         rested = await self._sweep(ReaperActivities.sweep_quarantine, bounds, "quarantine")
         holds, kept, more = await self._holds(bounds)
         return ReaperReport(
-            baskets=baskets.things, rested=rested.things, holds=holds, holds_kept=kept, more=baskets.more or rested.more or more
+            drafts=drafts.things,
+            baskets=baskets.things,
+            rested=rested.things,
+            holds=holds,
+            holds_kept=kept,
+            more=drafts.more or baskets.more or rested.more or more,
         )
 
     async def _sweep(self, method: Sweeping, bounds: SweepBounds, summary: str) -> Swept:

@@ -11,6 +11,7 @@ from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.credits import AccountCredits
 from adapters.database.customers import CustomerStore
+from adapters.database.drafts import DraftStore
 from adapters.database.existing import ExistingAccounts
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
@@ -61,6 +62,7 @@ class Database:
         self.reader: OnboardingReader = Reader(self._transactions)
         self.stock = Stock(self._transactions)
         self.baskets: Baskets = BasketStore(self._transactions)
+        self.drafts = DraftStore(self._transactions)
         self.identities: Identities = ApiKeys(self._transactions)
         self.calling: CallingRecords = AccountCalling(self._transactions)
         self.accounts: Accounts = Tree(self._transactions)

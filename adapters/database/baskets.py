@@ -196,3 +196,44 @@ def _basket(connection: Connection, row: Row[Any], until: datetime | None = None
 
 def _not_found() -> NotFound:
     return NotFound("There is no such basket, or it is not yours to see.")
+
+
+# For drafts, which change their basket in the transaction that changes them
+
+
+def hold_exactly(connection: Connection, row: Row[Any], wanted: Sequence[str]) -> Basket:
+    """Let this locked, usable basket hold these numbers and no others, as far as they can be had."""
+    wanted = sorted(set(wanted))[:MOST_NUMBERS]
+    terms = {"named": wanted, "tenant": row.tenant_id, "pools": [PUBLIC, row.pool], "basket": row.id}
+    inside = [number.e164 for number in connection.execute(_CONTENTS, {"of": row.id})]
+    if surplus := [e164 for e164 in inside if e164 not in wanted]:
+        connection.execute(_TAKE_OUT, [{"number": e164, "basket": row.id} for e164 in surplus])
+    until = _slide(connection, row)
+    if wanted and (taken := connection.execute(_TAKE, terms).scalars().all()):
+        put_in = {"key": f"basket:{row.id}", "until": until, "basket": row.id}
+        connection.execute(_PUT_IN, [{"number": e164, **put_in} for e164 in taken])
+    return _basket(connection, row, until)
+
+
+def begun(connection: Connection, tenant_id: str, basket_id: str, by: str, pool: str) -> Row[Any]:
+    """Open an empty basket. Raises ``NotFound`` for the pool of no customer of the tenant."""
+    if pool != PUBLIC:
+        require_customer(connection, tenant_id, pool)
+    moment = now()
+    row = {"id": basket_id, "tenant_id": tenant_id, "pool": pool, "plan": None, "created_by": by}
+    connection.execute(_OPEN.on(connection), row | {"created_at": moment, "expires_at": expiry(moment, moment)})
+    return _locked(connection, tenant_id, basket_id)
+
+
+def locked_if_usable(connection: Connection, tenant_id: str, basket_id: str) -> Row[Any] | None:
+    """The locked row of a basket that holds something or could; ``None`` if its time is over."""
+    row = connection.execute(_LOCK, {"of": basket_id, "tenant": tenant_id}).first()
+    return row if row is not None and row.closed_at is None and row.expires_at > now() else None
+
+
+def seen(connection: Connection, tenant_id: str, basket_id: str) -> Basket | None:
+    """The basket as it stands, ``None`` if its time is over."""
+    row = connection.execute(_READ, {"of": basket_id, "tenant": tenant_id}).first()
+    if row is None or row.closed_at is not None or row.expires_at <= now():
+        return None
+    return _basket(connection, row)

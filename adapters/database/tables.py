@@ -35,6 +35,7 @@ from domain.access import Right
 from domain.calling import Calling
 from domain.catalogue import PriceList, Tenant, Terms
 from domain.customers import CustomerDetails
+from domain.drafts import Draft
 from domain.onboarding import Outcome
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
@@ -487,4 +488,19 @@ services = Table(
     Column("version", BigInteger, nullable=False),
     Column("switch_version", BigInteger, nullable=False),
     Column("settings", Json(ServiceSettings), nullable=False),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
+    # Whose it is; what follows repeats what the draft says, because it is searched by it.
+    Column("person", String(200), nullable=False),
+    Column("state", Word, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    # When it expires, and when it is deleted after that.
+    Column("ends_at", UtcDateTime, nullable=False, index=True),
+    Column("draft", Json(Draft), nullable=False),
+    Index(None, "tenant_id", "changed_at", "id"),
 )

@@ -47,7 +47,7 @@ async def open_basket(principal: Caller, body: OpenBasket, services: Work, key: 
     basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
     basket = await services.baskets.open(tenant.id, basket_id, principal.actor, body.pool, body.plan, body.price_list)
     response.headers["Location"] = f"/v1/baskets/{basket.id}"
-    return _body(basket, tenant)
+    return body_of_basket(basket, tenant)
 
 
 @router.get("/{basket_id}", summary="Look into a basket", responses=declared(403, 404, 409))
@@ -55,7 +55,7 @@ async def get_basket(basket_id: BasketId, principal: Caller, services: Work, whi
     """Its numbers, their prices, and until when it holds them. Looking does not prolong that."""
     need(principal, Right.READ)
     tenant = await own_tenant(services, principal, white_label)
-    return _body(await services.baskets.get(tenant.id, basket_id), tenant)
+    return body_of_basket(await services.baskets.get(tenant.id, basket_id), tenant)
 
 
 @router.patch(
@@ -68,7 +68,7 @@ async def choose_plan(
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, white_label)
     _known_plan(tenant, body.plan, body.price_list)
-    return _body(await services.baskets.choose_plan(tenant.id, basket_id, body.plan, body.price_list), tenant)
+    return body_of_basket(await services.baskets.choose_plan(tenant.id, basket_id, body.plan, body.price_list), tenant)
 
 
 @router.put("/{basket_id}/numbers", summary="Add numbers", responses=declared(400, 403, 404, 409, 413))
@@ -85,7 +85,7 @@ async def add_numbers(
         basket = await services.baskets.add(tenant.id, basket_id, tuple(numbers))
     except NumberUnavailable as error:
         raise taken(error, numbers) from error
-    return _body(basket, tenant)
+    return body_of_basket(basket, tenant)
 
 
 @router.delete("/{basket_id}/numbers/{e164}", summary="Remove a number", responses=declared(403, 404, 409))
@@ -95,7 +95,7 @@ async def remove_number(
     """Others can have it at once. A number that is not in the basket is no error."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, white_label)
-    return _body(await services.baskets.remove(tenant.id, basket_id, e164), tenant)
+    return body_of_basket(await services.baskets.remove(tenant.id, basket_id, e164), tenant)
 
 
 @router.delete("/{basket_id}", status_code=status.HTTP_204_NO_CONTENT, summary="Discard a basket", responses=declared(403, 404))
@@ -115,7 +115,8 @@ def _known_plan(tenant: Tenant, plan: str | None, price_list: str | None) -> Non
         raise problems.of_findings([Finding(code="unknown_plan", pointer="/plan", message=message, fix=fix)])
 
 
-def _body(basket: Basket, tenant: Tenant) -> BasketBody:
+def body_of_basket(basket: Basket, tenant: Tenant) -> BasketBody:
+    """A basket as the API shows it."""
     # A plan may have left the price list since it was chosen; the answer names the one that was used.
     # So may a price list that is not valid any more; then it is the default one.
     prices = tenant.list_for(basket.price_list, today()) or chosen(tenant, None)

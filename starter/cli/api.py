@@ -112,10 +112,17 @@ class Api:
         params, headers = {"full": "true"} if full else {}, {"Content-Type": "application/json"}
         return self._read(self._ask("POST", "/v1/order-checks", content=body, params=params, headers=headers))
 
-    def send(self, method: str, path: str, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
-        """A PUT, PATCH or DELETE, repeatable as ``post`` is. An answer without a body is an empty dictionary."""
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, if_match: int | None = None, **query: Any
+    ) -> dict[str, Any]:
+        """A PUT, PATCH or DELETE, repeatable as ``post`` is. An answer without a body is an empty dictionary.
+
+        ``if_match`` is the revision that was seen: if there is a newer one, the answer is no.
+        """
         params = {name: value for name, value in query.items() if value is not None}
         headers = {"Idempotency-Key": str(uuid.uuid4())}
+        if if_match is not None:
+            headers["If-Match"] = f'"{if_match}"'
         response = self._ask(method, path, json=body, params=params, headers=headers)
         return {} if response.status_code == httpx.codes.NO_CONTENT else self._read(response)
 

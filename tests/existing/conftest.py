@@ -61,7 +61,6 @@ class House(Town):
 
     switch: KamailioSwitch
     cards: CardPage
-    task_queue: str
     methods: list[Any]
 
     async def customer(self, by: str = "upper", name: str = "Harbour Books Ltd", **changes: Any) -> dict[str, Any]:
@@ -171,6 +170,10 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         ),
         inventory=database.admin,
         callings=Callings(client, database.calling, switch, queue),
+        call_records=switch,
+        prices=database.prices,
+        plans=database.plans,
+        drafts=database.drafts,
         rate_groups=database.admin,
         stock=database.stock,
         baskets=database.baskets,
@@ -215,6 +218,6 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         httpx.AsyncClient(transport=transport, base_url=BASE) as http,
         asyncio.timeout(120),
     ):
-        yield House(http, database, client, post, keys, switch, cards, queue, methods)
+        yield House(http, database, client, post, keys, queue, switch, cards, methods)
     await switch.close()
     await database.close()

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.drafts import DraftActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities
@@ -138,6 +139,7 @@ async def _shop(database: Database, onboardings: Any, acts: Any) -> tuple[Any, d
         prices=database.prices,
         plans=database.plans,
         accounts=database.accounts,
+        drafts=database.drafts,
         number_acts=acts,
         existing=database.existing,
     )
@@ -207,6 +209,7 @@ async def exchange(database: Database, temporal_server: RunningTemporal, tmp_pat
         MailActivities(_Post(world), _Post(world)),
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
+        DraftActivities(database.drafts),
         ReaperActivities(database.stock, TemporalRuns(client)),
     )
     services, keys = await _shop(

@@ -20,6 +20,12 @@ Dialtone = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
 
 @pytest.fixture
 async def dialtone(shop: Shop, tmp_path: Path) -> AsyncIterator[Dialtone]:
+    async for run in listening_shop(shop, tmp_path):
+        yield run
+
+
+async def listening_shop(shop: Shop, tmp_path: Path) -> AsyncIterator[Dialtone]:
+    """The command line, speaking to the API of this shop."""
     listening = socket.create_server(("127.0.0.1", 0))
     transport = shop.http._transport
     server = uvicorn.Server(uvicorn.Config(transport.app, log_config=None, access_log=False))  # type: ignore[attr-defined]

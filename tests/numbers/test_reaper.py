@@ -22,7 +22,9 @@ async def test_baskets_past_their_time_and_rested_numbers_are_freed_and_nothing_
     await exchange.order({"explicit": [DRAMA[1], DRAMA[2]]})
     await exchange.ask("POST", f"/v1/numbers/{DRAMA[1]}/release", json={"days": 30})
     await exchange.basket(DRAMA[5], DRAMA[6])
-    assert await exchange.reap() == {"baskets": 0, "holds": 0, "holds_kept": 0, "rested": 0, "more": False}
+    assert await exchange.reap() == {
+        "baskets": 0, "drafts": 0, "holds": 0, "holds_kept": 0, "rested": 0, "more": False,
+    }  # fmt: skip
     await exchange.clock(timedelta(days=29))
     young = await exchange.basket(DRAMA[7])
     assert (await exchange.reap())["baskets"] == 1

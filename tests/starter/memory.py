@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from domain.call_records import CallRecord
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import PriceList, Tenant, Terms
 from domain.credits import Credit, Credited
+from domain.drafts import Draft, DraftState, Edit, Kept
 from domain.errors import NotFound, NumberUnavailable, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.numbers import PUBLIC, Assignment, Grade, GradedNumber, NumberRecord, NumberSearch, NumberState, grade_of
@@ -386,6 +387,32 @@ class BasketShelf:
     def _put(self, basket: Basket, **changes: Any) -> Basket:
         self.baskets[basket.id] = basket.model_copy(update=changes)
         return self.baskets[basket.id]
+
+
+@dataclass
+class DraftShelf:
+    """Drafts that hold no numbers."""
+
+    drafts: dict[str, Draft] = field(default_factory=dict)
+
+    async def open(self, draft: Draft) -> Kept:
+        return Kept(draft=self.drafts.setdefault(draft.id, draft))
+
+    async def get(self, draft_id: str, named: Callable[[Draft], Collection[str]]) -> Kept:
+        if draft_id not in self.drafts:
+            raise NotFound("There is no such draft.")
+        return Kept(draft=self.drafts[draft_id], free=frozenset(named(self.drafts[draft_id])))
+
+    async def change(self, draft_id: str, edit: Edit) -> Kept:
+        wish = edit(self.drafts[draft_id])
+        self.drafts[draft_id] = wish.draft
+        return Kept(draft=wish.draft, free=frozenset(wish.numbers or ()))
+
+    async def page(
+        self, tenant_id: str, person: str | None, state: DraftState | None, page_size: int, page_token: str | None
+    ) -> Page[Draft]:
+        chosen = [draft for draft in self.drafts.values() if draft.tenant_id == tenant_id and state in {None, draft.state}]
+        return _page(chosen, page_size, page_token, [tenant_id, person, state])
 
 
 class NumberActs:

@@ -101,7 +101,7 @@ class Town:
     client: Client
     post: Post
     keys: dict[str, str]
-    task_queue: str = ""
+    task_queue: str
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -212,6 +212,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         plans=database.plans,
         stock=database.stock,
         baskets=database.baskets,
+        drafts=database.drafts,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),

@@ -1,0 +1,339 @@
+"""What can be done with a draft: looked at, changed, walked through, submitted.
+
+Every change is one transaction that also lets the draft's basket hold what the order names now (``domain.drafts.Wish``).
+"""
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from domain import keys, rules
+from domain.access import Principal, Right
+from domain.accounts import Accounts
+from domain.catalogue import Tenant
+from domain.drafts import (
+    Draft,
+    Drafts,
+    DraftState,
+    Kept,
+    Touch,
+    Wish,
+    around,
+    changeable,
+    changed,
+    order_body,
+    place_of,
+    saved,
+    unseen,
+    way,
+)
+from domain.errors import NotFound, Refused
+from domain.forms import Stage
+from domain.ports import Catalogue
+from domain.rules import Finding
+from domain.sections import Form, field_of, form_named
+from starter import problems
+from starter.draft_entries import bounded, with_numbers, without_number
+from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
+from starter.onboardings import Onboardings
+from starter.problems import Problem
+from starter.schemas.orders import CreateOnboarding
+
+
+class Drafting:
+    """The drafts that one caller may see: those of every account in which they may create onboardings."""
+
+    def __init__(
+        self, drafts: Drafts, accounts: Accounts, catalogue: Catalogue, onboardings: Onboardings, principal: Principal
+    ) -> None:
+        self._drafts = drafts
+        self._accounts = accounts
+        self._catalogue = catalogue
+        self._onboardings = onboardings
+        self._principal = principal
+
+    # Looking
+
+    async def begin(self, tenant: Tenant, idempotency_key: str | None) -> Kept:
+        """An empty draft; the same key again is the same draft."""
+        caller, now = self._principal, datetime.now(UTC)
+        return await self._drafts.open(
+            Draft(
+                id=keys.draft_id(tenant.id, caller.id, idempotency_key or str(uuid.uuid4())),
+                tenant_id=tenant.id,
+                person=caller.person,
+                country=tenant.country,
+                created_by=caller.actor,
+                created_at=now,
+                changed_by=caller.actor,
+                changed_at=now,
+            )
+        )
+
+    async def get(self, draft_id: str) -> tuple[Kept, Tenant]:
+        """One draft and its white label. Raises ``NotFound`` unless the caller may continue it."""
+        kept = await self._drafts.get(draft_id, named_numbers)
+        draft, caller = kept.draft, self._principal
+        seen = caller.tenant_id is None or await self._accounts.covers(caller.tenant_id, draft.tenant_id)
+        if not seen or not caller.may(Right.ONBOARD):
+            raise NotFound("There is no such draft, or it is not yours to see.")
+        return kept, await self._catalogue.tenant(draft.tenant_id)
+
+    async def assess(self, kept: Kept, tenant: Tenant) -> Assessed:
+        """What is found about it now, and today's price. Of one that has ended nothing is."""
+        if kept.draft.state is not DraftState.OPEN:
+            return Assessed(findings=())
+        return await assess_draft(self._catalogue, self._principal, tenant, kept, datetime.now(UTC))
+
+    # Changing
+
+    async def save(self, draft: Draft, form: Form, section: str, flat: Mapping[str, Any], seen: int | None) -> Kept:
+        """Replace one section. Raises ``DraftChanged`` if it was changed after the revision ``seen``."""
+
+        def edit(now: Draft, at: datetime) -> Draft:
+            unseen(now, seen, [section])
+            return bounded(saved(now, section, form[section], flat, self._principal.actor, at))
+
+        return await self._change(draft.id, edit)
+
+    async def add_numbers(
+        self, draft: Draft, form: Form, service: int, numbers: Sequence[str], pool: str | None, seen: int | None
+    ) -> Kept:
+        """Add numbers (E.164) to a service, all or none. Raises ``NumberUnavailable`` with those that cannot be had."""
+
+        def edit(now: Draft, at: datetime) -> Draft:
+            section = _home(form, "services.numbers")
+            unseen(now, seen, [section])
+            return bounded(self._entered(now, section, with_numbers(now, service, numbers), at))
+
+        return await self._change(draft.id, edit, must=numbers, pool=pool)
+
+    async def remove_number(self, draft: Draft, form: Form, number: str, seen: int | None) -> Kept:
+        """Take a number (E.164) out; one that is not in it is no error."""
+
+        def edit(now: Draft, at: datetime) -> Draft:
+            section = _home(form, "services.numbers")
+            unseen(now, seen, [section])
+            return self._entered(now, section, without_number(now, number), at)
+
+        return await self._change(draft.id, edit)
+
+    async def next(self, draft: Draft, tenant: Tenant, to: str | None) -> Kept:
+        """Go on. Raises the ``Problem`` that names what this form asks for before (S3-11), ``Refused`` at the last section."""
+        form = form_named(tenant.form.name)
+
+        def edit(now: Draft, at: datetime) -> Draft:
+            here, (_, after) = place_of(form, now), around(form, now)
+            target = to or after
+            if target is None:
+                raise Refused("This is the last section. Submit the draft, or go back.", code="last_section")
+            walked = _target(form, now, target)
+            if list(form).index(target) <= list(form).index(here):
+                raise Refused("This section lies behind. Go back to it.", code="not_ahead")
+            names = list(form)[list(form).index(here) : list(form).index(target)]
+            _filled_in(tenant, form, now, [name for name in names if name in walked])
+            return changed(now, self._principal.actor, at, place=target)
+
+        return await self._change(draft.id, edit)
+
+    async def back(self, draft: Draft, tenant: Tenant, to: str | None) -> Kept:
+        """Go back, to any earlier section. Nothing is asked and nothing is lost (S3-07)."""
+        form = form_named(tenant.form.name)
+
+        def edit(now: Draft, at: datetime) -> Draft:
+            here, (before, _) = place_of(form, now), around(form, now)
+            target = to or before
+            if target is None:
+                raise Refused("This is the first section.", code="first_section")
+            _target(form, now, target)
+            if list(form).index(target) >= list(form).index(here):
+                raise Refused("This section lies ahead. Go on to it.", code="not_behind")
+            return changed(now, self._principal.actor, at, place=target)
+
+        return await self._change(draft.id, edit)
+
+    async def discard(self, draft: Draft) -> None:
+        """End it: its numbers are free at once. Repeated, it is the same act. Raises ``Refused`` for one that was submitted."""
+
+        def wished(now: Draft) -> Wish:
+            if now.state is DraftState.DISCARDED:
+                return Wish(draft=now)
+            return Wish(draft=changed(now, self._principal.actor, datetime.now(UTC), state=DraftState.DISCARDED))
+
+        await self._drafts.change(draft.id, wished)
+
+    # Submitting
+
+    async def submit(
+        self,
+        draft: Draft,
+        tenant: Tenant,
+        fingerprint: str,
+        address: str | None,
+        seen: int | None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Kept:
+        """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
+
+        ``secrets`` are the fields of the order that no draft keeps. While it is under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the
+        onboarding that was started or starts it.
+        """
+        token, onboarding = str(uuid.uuid4()), keys.draft_onboarding_id(draft.id, draft.created_at)
+        alone = True
+
+        def freeze(now: Draft) -> Wish:
+            nonlocal alone
+            if now.state is DraftState.SUBMITTED:
+                return Wish(draft=now)
+            alone = now.submitting is None
+            changeable(now.model_copy(update={"submitting": None}))
+            unseen(now, seen, now.touched)
+            frozen = now.model_copy(update={"submitting": token})
+            return Wish(draft=frozen, numbers=_wanted(frozen) if alone else None)
+
+        kept = await self._drafts.change(draft.id, freeze)
+        if kept.draft.state is DraftState.SUBMITTED:
+            return kept
+        if alone or not await self._exists(onboarding, tenant):
+            if not alone:
+                # Only now: an order that was started before may be about to take what the basket holds.
+                kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
+            try:
+                await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
+            except (Problem, Refused):
+                settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
+                if settled is None:
+                    raise
+                return settled
+        return await self._settled(draft.id, onboarding)
+
+    async def _start(
+        self,
+        kept: Kept,
+        tenant: Tenant,
+        onboarding: str,
+        fingerprint: str,
+        address: str | None,
+        secrets: Mapping[str, str],
+    ) -> None:
+        body = order_body(kept.draft) | dict(secrets)
+        found = (await self.assess(kept, tenant)).findings
+        codes = body.get("acknowledged_warnings", ())
+        blocking = rules.blocking(found, codes if isinstance(codes, list) else ())
+        try:
+            parsed = CreateOnboarding.model_validate(body)
+        except ValidationError as error:
+            parsed = None
+            # What is in the draft was told with its findings; this is about the secrets.
+            blocking += [
+                of_validation(item["type"], item["loc"], item["msg"])
+                for item in error.errors(include_url=False, include_input=False)
+                if item["loc"] and item["loc"][0] in secrets
+            ]
+        order = parsed.order(kept.draft.country)[0] if parsed else None
+        if blocking or parsed is None or order is None:
+            raise problems.of_findings(blocking)
+        if kept.basket is not None and kept.basket.numbers and not kept.draft.only_account:
+            order = order.model_copy(update={"basket": kept.basket.id})
+        await self._onboardings.start(
+            self._principal,
+            tenant,
+            order,
+            idempotency_key=kept.draft.id,
+            onboarding_id=onboarding,
+            fingerprint=fingerprint,
+            terms_accepted=parsed.terms_accepted,
+            address=address,
+        )
+
+    async def _thawed(self, draft_id: str, token: str, alone: bool, onboarding: str, tenant: Tenant) -> Kept | None:
+        """After a no: let the draft be changed again. But if another submission of it was a yes, that one counts."""
+        if not alone and await self._exists(onboarding, tenant):
+            return await self._settled(draft_id, onboarding)
+
+        def thaw(now: Draft) -> Wish:
+            return Wish(draft=now.model_copy(update={"submitting": None}) if now.submitting == token else now)
+
+        kept = await self._drafts.change(draft_id, thaw)
+        if kept.draft.submitting is not None and await self._exists(onboarding, tenant):
+            return await self._settled(draft_id, onboarding)
+        return kept if kept.draft.state is DraftState.SUBMITTED else None
+
+    async def _settled(self, draft_id: str, onboarding: str) -> Kept:
+        def settle(now: Draft) -> Wish:
+            if now.state is DraftState.SUBMITTED:
+                return Wish(draft=now)
+            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding, "submitting": None}
+            who = {"revision": now.revision + 1, "changed_by": self._principal.actor, "changed_at": datetime.now(UTC)}
+            return Wish(draft=now.model_copy(update=what | who))
+
+        return await self._drafts.change(draft_id, settle)
+
+    async def _exists(self, onboarding: str, tenant: Tenant) -> bool:
+        try:
+            await self._onboardings.view(onboarding, tenant.id)
+        except NotFound:
+            return False
+        return True
+
+    # Parts
+
+    async def _change(
+        self,
+        draft_id: str,
+        edit: Callable[[Draft, datetime], Draft],
+        must: Sequence[str] = (),
+        pool: str | None = None,
+    ) -> Kept:
+        def wished(now: Draft) -> Wish:
+            after = edit(changeable(now), datetime.now(UTC))
+            return Wish(draft=after, numbers=_wanted(after), must=tuple(must), pool=pool)
+
+        return await self._drafts.change(draft_id, wished)
+
+    def _entered(self, draft: Draft, section: str, entered: Mapping[str, Any], at: datetime) -> Draft:
+        if entered == draft.entered:
+            return draft
+        touched = {**draft.touched, section: Touch(revision=draft.revision + 1, by=self._principal.actor, at=at)}
+        return changed(draft, self._principal.actor, at, entered=entered, touched=touched)
+
+
+def _wanted(draft: Draft) -> tuple[str, ...] | None:
+    """What the basket shall hold. While only an account is created it is left alone: its time runs, or its numbers come back."""
+    return None if draft.only_account or draft.state is not DraftState.OPEN else tuple(named_numbers(draft))
+
+
+def _home(form: Form, field: str) -> str:
+    return next(name for name, fields in form.items() if field in fields)
+
+
+def _target(form: Form, draft: Draft, target: str) -> Collection[str]:
+    walked = way(form, draft)
+    if target not in form:
+        raise NotFound(f"There is no such section. This form has: {', '.join(form)}.")
+    if target not in walked:
+        raise Refused(
+            "This section is passed over, because only an account is created. Undo that choice first.",
+            code="section_passed_over",
+        )
+    return walked
+
+
+def _filled_in(tenant: Tenant, form: Form, draft: Draft, names: Collection[str]) -> None:
+    """Raises the 422 ``Problem`` if a field is empty that the form asks for before one goes on."""
+    fields = {field for name in names for field in form[name]}
+    found = [
+        Finding(
+            code="field_required",
+            pointer=place,
+            message=f"The form of this white label ({tenant.form.name}) asks for this before you go on.",
+            fix="Fill it in.",
+        )
+        for place in tenant.form.missing(order_body(draft), Stage.DRAFT)
+        if field_of(place) in fields
+    ]
+    if found:
+        raise problems.of_findings(found)
