@@ -51,11 +51,15 @@ class AccountChange(Value):
 class CustomerChange(AccountChange):
     """A JSON merge patch (RFC 7396) of the document: all of it or nothing.
 
-    ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked.
+    ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked. ``person`` is whose key the
+    actor's is. One that ``needs_approval`` waits for somebody else, who is then in ``approved_by`` (S2-26).
     """
 
     patch: dict[str, Any]
     if_match: str | None = None
+    person: str | None = None
+    needs_approval: bool = False
+    approved_by: str | None = None
 
 
 class CustomerWrite(Value):
@@ -148,8 +152,8 @@ def differences(before: CustomerDocument, after: CustomerDocument) -> tuple[str,
     return tuple(found)
 
 
-def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant) -> list[Finding]:
-    """What makes this change impossible, or odd."""
+def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *, approved: bool = False) -> list[Finding]:
+    """What makes this change impossible, or odd; ``approved`` by a second person, if one was needed."""
     before, found = document(account), list[Finding]()
 
     def say(code: str, pointer: str, message: str, fix: str, severity: Severity = Severity.ERROR) -> None:
@@ -178,7 +182,7 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant) ->
         elif after.currency != tenant.currency:
             say("currency_not_sold", "/currency", f"This white label sells in {tenant.currency} only.", "Leave it as it is.")
     limit, most = after.credit_limit_minor, tenant.approval.credit_limit_over_minor
-    if most is not None and limit > max(most, before.credit_limit_minor):
+    if most is not None and not approved and limit > max(most, before.credit_limit_minor):
         say(
             "credit_limit_needs_approval",
             "/credit_limit_minor",

@@ -5,8 +5,14 @@ Starting the workflow is the only thing written here, as with orders: a change t
 
 import asyncio
 import logging
+from typing import Literal
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -14,11 +20,12 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain.customers import AccountChange, ChangeOutcome
-from domain.errors import Refused, Unavailable
+from domain.errors import NotFound, Refused, Unavailable
+from domain.onboarding import Decision
 
 PATIENCE = 5.0
 """Seconds that a person waits for a change to be carried out, before being told that it will be."""
@@ -39,13 +46,17 @@ class Changes:
 
         A repetition with the same key is the same change. Raises ``Refused`` with the reason, ``Unavailable`` without Temporal.
         """
-        workflow_id = f"{workflow}/{change.account_id}/{change.key}"
+        await self.begin(workflow, change)
+        return await self._done(_id(workflow, change.account_id, change.key))
+
+    async def begin(self, workflow: str, change: AccountChange) -> None:
+        """Have it begun, and do not wait. Raises ``Unavailable`` without Temporal."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._client.start_workflow(
                     workflow,
                     change,
-                    id=workflow_id,
+                    id=_id(workflow, change.account_id, change.key),
                     task_queue=self._task_queue,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -61,13 +72,44 @@ class Changes:
                 code="temporal_unavailable",
                 retry_after=PATIENCE,
             ) from error
+
+    async def decide(
+        self, workflow: str, account_id: str, key: str, verdict: Literal["approve", "reject"], by: Decision
+    ) -> bool:
+        """Approve or reject a change that waits for a second person. True when it is done, or rejected; else as ``carry_out``.
+
+        Raises ``NotFound`` if no such change waits, ``Refused`` if this person may not or the change cannot be made any more.
+        """
+        workflow_id = _id(workflow, account_id, key)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._client.get_workflow_handle(workflow_id).execute_update(verdict, by)
+        except WorkflowUpdateFailedError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type:
+                raise Refused(error.cause.message, code=error.cause.type) from error
+            raise
+        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                raise NotFound("There is no such change that waits to be decided.") from error
+            raise Unavailable(
+                "Nobody answered in time, so it is not known whether this was taken. Look at the customer before you try again.",
+                code="worker_unavailable",
+                retry_after=PATIENCE,
+            ) from error
+        return verdict == "reject" or await self._done(workflow_id)
+
+    async def _done(self, workflow_id: str) -> bool:
         handle = self._client.get_workflow_handle(workflow_id, result_type=ChangeOutcome)
         try:
             async with asyncio.timeout(PATIENCE):
                 outcome: ChangeOutcome = await handle.result()
         except (RPCError, RuntimeError, TimeoutError, WorkflowFailureError) as error:
-            _log.warning("change not finished yet", extra={"cause": type(error).__name__, "workflow": workflow})
+            _log.warning("change not finished yet", extra={"cause": type(error).__name__})
             return False
         if not outcome.done:
             raise Refused(outcome.message or "The answer is no.", code=outcome.code)
         return True
+
+
+def _id(workflow: str, account_id: str, key: str) -> str:
+    return f"{workflow}/{account_id}/{key}"

@@ -76,3 +76,6 @@ SWEEP = ActivityConfig(
 
 REMIND_OPERATORS = timedelta(days=1)
 """How often operators are reminded of what only they can move."""
+
+APPROVAL_WINDOW = timedelta(days=7)
+"""How long a change of a customer waits for a second person."""

@@ -81,7 +81,9 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     after, found = patched(before, change.patch)
     if after is None:
         raise _impossible(found)
-    if wrong := blocking(findings(account, after, tenant), {"credit_limit_not_counted"}):
+    if wrong := blocking(
+        findings(account, after, tenant, approved=change.approved_by is not None), {"credit_limit_not_counted"}
+    ):
         raise _impossible(wrong)
     fields = differences(before, after)
     if not fields:
@@ -89,6 +91,8 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     _write(connection, account, after)
     news = calling.carry_out(connection, _exemption(change, after)) if "late_payment_exempt" in fields else None
     detail = {"fields": ", ".join(fields)}
+    if change.approved_by is not None:
+        detail["approved_by"] = change.approved_by
     entry = Entry(key=f"customer:{change.key}", at=change.at, event="customer_changed", actor=change.actor, detail=detail)
     progress.append(connection, account.onboarding_id, State.ACTIVE, [entry])
     return CustomerWrite(fields=fields, calling=news)

@@ -2,15 +2,16 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Response, status
+from fastapi import APIRouter, Header, Path, Response, status
 
 from domain import customers, keys
 from domain.access import Principal, Right
 from domain.customers import CustomerChange
 from domain.errors import Refused
 from domain.existing import AccountRecord
+from domain.onboarding import Decision
 from domain.rules import Finding, Severity
 from starter import problems
 from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
@@ -79,6 +80,7 @@ async def change_customer(
     """A JSON merge patch (RFC 7396), as `application/merge-patch+json` or `application/json`. All of it is saved, or nothing.
 
     The credit limit and the exemption from suspension for late payment are for the white label, not for the customer's own people.
+    A limit above the white label's threshold waits, with the rest of the act, until another person has approved it.
     """
     account = await record_of(services, principal, account_id)
     need(principal, Right.OPERATE)
@@ -89,7 +91,8 @@ async def change_customer(
     found += invalid
     about = customers.findings(account, after, tenant) if after else []
     found += [finding for finding in about if finding.severity is Severity.ERROR]
-    if found:
+    waits = {finding.code for finding in found} == {"credit_limit_needs_approval"}
+    if found and not waits:
         raise problems.of_findings(found)
     change = CustomerChange(
         key=keys.update_id(principal.id, f"customer:{account_id}", key) if key else str(uuid.uuid4()),
@@ -99,7 +102,14 @@ async def change_customer(
         at=datetime.now(UTC),
         patch=patch,
         if_match=seen(if_match),
+        person=principal.person,
+        needs_approval=waits,
     )
+    if waits:
+        await services.changes.begin("customer", change)
+        response.status_code = status.HTTP_202_ACCEPTED
+        response.headers["Location"] = f"/v1/accounts/{account_id}/customer/changes/{change.key}"
+        return _answer(account, response).model_copy(update={"waits_for_approval": change.key})
     try:
         done = await services.changes.carry_out("customer", change)
     except Refused as refused:
@@ -107,6 +117,56 @@ async def change_customer(
     if not done:
         response.status_code = status.HTTP_202_ACCEPTED
     return _answer(await services.existing.record(account_id, principal.scope), response, about)
+
+
+ChangeId = Annotated[
+    str,
+    Path(
+        pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="`waits_for_approval` of the answer to the change",
+        examples=["2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11"],
+    ),
+]
+_DECIDED: dict[int | str, dict[str, Any]] = {
+    202: {"model": CustomerAnswer, "description": "Decided, and carried out as soon as it can be"},
+    **declared(400, 403, 404, 409, 412, 413),
+}
+
+
+@router.post("/{account_id}/customer/changes/{change_id}/approve", summary="Approve a change", responses=_DECIDED)
+async def approve_change(
+    account_id: AccountId, change_id: ChangeId, principal: Caller, services: Work, response: Response
+) -> CustomerAnswer:
+    """Lets a change be made that waits for a second person. Not for the one who asked for it."""
+    return await _decide(services, principal, account_id, change_id, "approve", response)
+
+
+@router.post("/{account_id}/customer/changes/{change_id}/reject", summary="Reject a change", responses=_DECIDED)
+async def reject_change(
+    account_id: AccountId, change_id: ChangeId, principal: Caller, services: Work, response: Response
+) -> CustomerAnswer:
+    """The change is not made. Whoever asked for it may do this too."""
+    return await _decide(services, principal, account_id, change_id, "reject", response)
+
+
+async def _decide(
+    services: Services,
+    principal: Principal,
+    account_id: str,
+    change_id: str,
+    verdict: Literal["approve", "reject"],
+    response: Response,
+) -> CustomerAnswer:
+    await record_of(services, principal, account_id)
+    need(principal, Right.APPROVE)
+    decision = Decision(actor=principal.actor, person=principal.person)
+    try:
+        done = await services.changes.decide("customer", account_id, change_id, verdict, decision)
+    except Refused as refused:
+        raise _at_its_place(refused) from refused
+    if not done:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return _answer(await services.existing.record(account_id, principal.scope), response)
 
 
 def _for_the_operator(principal: Principal, account: AccountRecord, patch: dict[str, Any]) -> None:

@@ -89,6 +89,38 @@ def edit(
 
 
 @app.command()
+def approve(
+    account: Account,
+    change: Annotated[str, typer.Argument(metavar="CHANGE", help="The change's id, as whoever asked for it was told")],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a change that waits for a second person, such as a high credit limit. Not for the one who asked for it.
+
+    Example: dialtone customer approve ACCOUNT 2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11
+    """
+    with connected(url, key, "approver") as api:
+        _print(api.post(account_path(account, "customer", "changes", change, "approve")), as_json=as_json)
+
+
+@app.command()
+def reject(
+    account: Account,
+    change: Annotated[str, typer.Argument(metavar="CHANGE", help="The change's id, as whoever asked for it was told")],
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reject a change that waits for a second person: nothing of it is done.
+
+    Example: dialtone customer reject ACCOUNT 2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11
+    """
+    with connected(url, key, "approver") as api:
+        _print(api.post(account_path(account, "customer", "changes", change, "reject")), as_json=as_json)
+
+
+@app.command()
 def transfer(
     account: Account,
     to: Annotated[str, typer.Argument(metavar="WHITE_LABEL", help="Slug or id of the white label that it moves to")],
@@ -144,6 +176,9 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     )
     for warning in found["warnings"]:
         output.say(warning["detail"])
+    if waits := found["waits_for_approval"]:
+        output.say("Nothing is changed yet: another person has to approve it.")
+        output.suggest(f"dialtone customer approve {found['account_id']} {waits}")
 
 
 def _address(address: dict[str, Any] | None) -> str | None:

@@ -109,6 +109,9 @@ class CustomerAnswer(CustomerDocument):
     balance_minor: int
     held_minor: int = Field(description="Set aside for orders that are under way")
     identity_number: str | None = Field(default=None, description="Its last two characters only")
+    waits_for_approval: str | None = Field(
+        default=None, description="Id of the change that was just asked for, if another person has to approve it first"
+    )
     warnings: list[ProblemError] = Field(default=[], description="What is odd about the change that was just made")
 
     @classmethod

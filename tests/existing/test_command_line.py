@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.existing.conftest import DRAMA, OTHER, House
+from tests.existing.conftest import DRAMA, OTHER, UPPER, House
 from tests.tenancy.conftest import Town
 from tests.tenancy.test_the_command_line import Run, listening, run
 
@@ -72,3 +72,19 @@ async def test_a_customer_is_transferred(house: House, run: Run) -> None:
     assert (await house.ask("GET", f"/v1/accounts/{account}", "other")).status_code == 200
     status, _, err = await asyncio.to_thread(run, "customer", "transfer", account, "northway", *arguments)
     assert (status, "already" in err) == (1, True)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.requirement("S2-26")
+async def test_a_high_limit_is_asked_for_and_approved_by_another(house: House, run: Run) -> None:
+    policy = UPPER.approval.model_copy(update={"credit_limit_over_minor": 60_000})
+    await house.database.admin.put_tenant(UPPER.model_copy(update={"approval": policy}))  # type: ignore[attr-defined]
+    account = (await house.live("upper"))["account_id"]
+    status, _, err = await asyncio.to_thread(run, "customer", "edit", account, "--credit-limit", "90000")
+    assert (status, "another person" in err) == (0, True)
+    change = err.split()[-1]
+    assert (await asyncio.to_thread(run, "customer", "approve", account, change))[0] == 1, "not by who asked for it"
+    by = ("--key", house.keys["approver"])
+    status, out, _ = await asyncio.to_thread(run, "customer", "approve", account, change, *by)
+    assert (status, "900.00" in out) == (0, True)
+    assert (await asyncio.to_thread(run, "customer", "reject", account, change, *by))[0] == 1, "it is decided"

@@ -16,6 +16,7 @@ from domain.calling import Calling, CallingChange, SuspensionReason
 from domain.customers import CustomerChange
 from domain.errors import NumberUnavailable, Refused, Unavailable
 from domain.numbers import Assignment
+from domain.onboarding import Decision
 from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
 from domain.services import ServiceChange
 from domain.transfers import Transfer
@@ -249,6 +250,15 @@ async def customer_changed(office: Office, shelf: Shelf) -> AnyHandle:
 async def customer_change_refused(office: Office, shelf: Shelf) -> AnyHandle:
     shelf.no = {"customer"}
     return await begin(office, CustomerWorkflow.run, CustomerChange(**_decided(), patch={"company": "X"}))
+
+
+@other(done=True)
+async def customer_change_approved(office: Office, _: Shelf) -> AnyHandle:
+    office.world.callings["account"] = Calling(account_id="account", version=1)
+    change = CustomerChange(**_decided(), patch={"credit_limit_minor": 1}, needs_approval=True)
+    handle = await begin(office, CustomerWorkflow.run, change)
+    await handle.execute_update("approve", Decision(actor="key:2"))
+    return handle
 
 
 @other(done=True)
