@@ -57,7 +57,7 @@ class Drafting:
 
     # Looking
 
-    async def begin(self, tenant: Tenant, idempotency_key: str | None) -> Kept:
+    async def open(self, tenant: Tenant, idempotency_key: str | None) -> Kept:
         """An empty draft; the same key again is the same draft."""
         caller, now = self._principal, datetime.now(UTC)
         return await self._drafts.open(

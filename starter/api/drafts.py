@@ -74,7 +74,7 @@ async def begin_draft(
     """An empty draft. Everybody who may place orders here sees it and can continue it."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, body.white_label)
-    kept = await drafting.begin(tenant, key)
+    kept = await drafting.open(tenant, key)
     response.headers["Location"] = f"/v1/drafts/{kept.draft.id}"
     return await _shown(drafting, kept, tenant, response)
 

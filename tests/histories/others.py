@@ -9,6 +9,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from activities.alerts import AlertActivities
+from activities.drafts import DraftActivities
 from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from domain.alerts import AlertBounds, LowBalance, UndeliveredAlert
@@ -41,13 +42,18 @@ class Shelf:
     no: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     baskets: int = 0
+    drafts: int = 0
     holds: list[Hold] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
     low: list[LowBalance] = field(default_factory=list)
 
     def activities(self) -> list[Callable[..., Any]]:
         own = methods_of(
-            QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self), AlertActivities(self)
+            QuarantineActivities(self),
+            RoutingActivities(self),
+            ReaperActivities(self, self),
+            AlertActivities(self),
+            DraftActivities(self),
         )
         return [*own, *existing.activities(self._called)]
 
@@ -78,6 +84,11 @@ class Shelf:
         freed = min(most, self.baskets)
         self.baskets -= freed
         return Swept(things=freed, numbers=freed, more=self.baskets > 0)
+
+    async def sweep_drafts(self, most: int) -> Swept:
+        ended = min(most, self.drafts)
+        self.drafts -= ended
+        return Swept(things=ended, more=self.drafts > 0)
 
     async def sweep_quarantine(self, most: int) -> Swept:
         self._called("sweep_quarantine")
@@ -288,3 +299,9 @@ async def customer_moved(office: Office, shelf: Shelf) -> AnyHandle:
 async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
     shelf.no = {"transfer"}
     return await begin(office, TransferWorkflow.run, _moving())
+
+
+@other(drafts=3, baskets=0, more=False)
+async def drafts_swept(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.drafts = 3
+    return await begin(office, NumberReaperWorkflow.run, SweepBounds(batch=2, batches=5))
