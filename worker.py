@@ -17,6 +17,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.bulk import BulkActivities
 from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
@@ -32,9 +33,11 @@ from adapters.payments.stripe import StripeGateway
 from adapters.reaping import TemporalRuns, keep_reaping
 from adapters.sandbox import ContextFreeSandbox, require_context_free
 from adapters.settings import Settings
+from adapters.starting import TemporalStarts
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from domain.errors import Unavailable
+from workflows.bulk import BulkWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
@@ -44,7 +47,14 @@ GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
-WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
+WORKFLOWS = [
+    OnboardingWorkflow,
+    CallingWorkflow,
+    NumberReleaseWorkflow,
+    NumberReclaimWorkflow,
+    NumberReaperWorkflow,
+    BulkWorkflow,
+]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -69,6 +79,10 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
+            BulkActivities(
+                database.bulk,
+                TemporalStarts(await connect(settings, lazy=True), database.reader, settings.task_queue),
+            ),
         )
     finally:
         for part in (post, gateway, switch, database):

@@ -50,3 +50,18 @@ def number_workflow_id(onboarding: str, e164: str) -> str:
     """The workflow id of an act upon an assigned number: one at a time. The number is personal data; a digest stands for it."""
     digest = uuid.uuid5(_NAMESPACE, f"number\n{onboarding}\n{e164}")
     return f"number/{digest}"
+
+
+def bulk_run_id(tenant_id: str, idempotency_key: str) -> str:
+    """The bulk run that a client's ``Idempotency-Key`` stands for; scoped to the tenant."""
+    return str(uuid.uuid5(_NAMESPACE, f"bulk\n{tenant_id}\n{idempotency_key}"))
+
+
+def bulk_workflow_id(run: str) -> str:
+    """The Temporal workflow id of a bulk run."""
+    return f"bulk/{run}"
+
+
+def bulk_onboarding_id(run: str, row: int) -> str:
+    """The onboarding of one row: the same however often it is started (after a crash, a reset, or continued as new)."""
+    return str(uuid.uuid5(_NAMESPACE, f"bulk onboarding\n{run}\n{row}"))

@@ -19,6 +19,7 @@ from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -66,15 +67,11 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
+        onboardings = Onboardings(
+            client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, baskets=database.baskets
+        )
         yield Services(
-            onboardings=Onboardings(
-                client,
-                database.reader,
-                catalogue,
-                settings.task_queue,
-                accounts=database.accounts,
-                baskets=database.baskets,
-            ),
+            onboardings=onboardings,
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
@@ -86,6 +83,8 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             stock=database.stock,
             baskets=database.baskets,
             number_acts=NumberActs(client, database.stock, settings.task_queue),
+            bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue),
+            bulk_runs=database.bulk,
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,

@@ -102,6 +102,30 @@ class Onboardings:
         earlier = await self._row(onboarding)
         if earlier is not None:
             return _replay(earlier, fingerprint)
+        begin = await self.prepare(
+            principal, tenant, order, onboarding, fingerprint=fingerprint, terms_accepted=terms_accepted, address=address
+        )
+        try:
+            await self._begin(begin)
+        except WorkflowAlreadyStartedError:
+            return _replay(await self.view(onboarding, tenant.id), fingerprint)
+        return Started(id=onboarding)
+
+    async def prepare(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        order: Order,
+        onboarding: str,
+        *,
+        fingerprint: str,
+        terms_accepted: bool = False,
+        address: str | None = None,
+    ) -> OnboardingInput:
+        """Everything that an onboarding of this id needs, checked and priced as of now; starts nothing.
+
+        Raises ``Problem`` for an order that cannot be.
+        """
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
         assessment = await assess(self._catalogue, tenant, order, terms, now)
@@ -109,7 +133,7 @@ class Onboardings:
         blocking += await self._basket_findings(order, tenant)
         if blocking or assessment.price is None:
             raise problems.of_findings(blocking)
-        begin = OnboardingInput(
+        return OnboardingInput(
             id=onboarding,
             tenant_id=tenant.id,
             sip_domain=tenant.sip_domain,
@@ -126,11 +150,6 @@ class Onboardings:
             account_numbers=tenant.account_numbers,
             calling=line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
-        try:
-            await self._begin(begin)
-        except WorkflowAlreadyStartedError:
-            return _replay(await self.view(onboarding, tenant.id), fingerprint)
-        return Started(id=onboarding)
 
     async def _basket_findings(self, order: Order, tenant: Tenant) -> list[Finding]:
         """What is wrong with the basket that an order names. Whether its numbers can be had is for the step that takes them."""

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from domain.access import Identities
 from domain.accounts import Accounts
+from domain.bulk import BulkRuns
 from domain.calling import RateGroup
 from domain.numbers import PUBLIC, Grade
 from domain.payments import CardVisit
 from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.views import OnboardingReader
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
@@ -99,6 +101,8 @@ class Services:
     stock: NumberStock
     baskets: Baskets
     number_acts: NumberActs
+    bulk: BulkOffice
+    bulk_runs: BulkRuns
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets

@@ -7,6 +7,7 @@ from starter import invitations, pages, problems, webhooks
 from starter.api import (
     accounts,
     baskets,
+    bulk,
     calling,
     decisions,
     described,
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
             {"name": "Sessions", "description": "Signing in as a person, and switching to an account below one's own."},
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
+            {"name": "Bulk", "description": "Many orders from one file."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
@@ -52,10 +54,11 @@ def create_app(services: Services) -> FastAPI:
     app.state.keys = RememberedKeys(services.identities)
     app.state.streams = Streams()
     app.include_router(users.doors)
-    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health)
+    api = (onboardings, decisions, calling, inventory, numbers, baskets, accounts, users, health, bulk)
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
+    app.include_router(bulk.about)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from adapters.database.admin import Admin
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
+from adapters.database.bulk import BulkRecords
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.identities import ApiKeys
@@ -49,6 +50,7 @@ class Database:
         self.users: Users = UserRecords(self._transactions)
         self.sessions: Sessions = SessionRecords(self._transactions)
         self.admin = Admin(self._transactions)
+        self.bulk = BulkRecords(self._transactions)
         self.books = OurBooks(self._transactions)
 
     async def ping(self) -> None:

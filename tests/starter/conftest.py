@@ -27,6 +27,7 @@ from tests.builders import a_tenant, an_onboarding, an_order
 from tests.starter.memory import (
     Accounts,
     BasketShelf,
+    BulkDesk,
     CallingOffice,
     CardPage,
     Catalogue,
@@ -124,6 +125,8 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         stock=Stock(),
         baskets=BasketShelf(),
         number_acts=cast("Any", NumberActs()),
+        bulk=cast("Any", BulkDesk()),
+        bulk_runs=cast("Any", BulkDesk()),
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
         secrets=Secrets(SecretStr("a secret of the tests that is long enough")),

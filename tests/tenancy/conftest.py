@@ -30,6 +30,7 @@ from domain.access import Role
 from domain.errors import Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
@@ -175,8 +176,9 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
     settings = Settings(task_queue=f"tenancy-{uuid.uuid4()}")
     catalogue = RememberedCatalogue(database.catalogue)
+    onboardings = Onboardings(client, database.reader, catalogue, settings.task_queue, accounts=database.accounts)
     services = Services(
-        onboardings=Onboardings(client, database.reader, catalogue, settings.task_queue, accounts=database.accounts),
+        onboardings=onboardings,
         reader=database.reader,
         catalogue=catalogue,
         identities=database.identities,
@@ -198,6 +200,8 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         stock=database.stock,
         baskets=database.baskets,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
+        bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue),
+        bulk_runs=database.bulk,
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
         secrets=SECRETS,
