@@ -33,6 +33,7 @@ about = APIRouter(prefix="/v1/bulk-columns", tags=["Bulk"], route_class=Authenti
 
 MOST_PER_PAGE = 500
 _IN_MEMORY = 1_000_000
+_LOOK = 1_000
 _KINDS: dict[str, Format] = {
     "text/csv": "csv",
     "application/x-ndjson": "ndjson",
@@ -173,9 +174,7 @@ async def _uploaded(request: Request) -> AsyncIterator[tuple[IO[bytes], Format]]
             ending = (file.filename or "").rpartition(".")[2].lower()
             of_part = (file.content_type or "").partition(";")[0].strip().lower()
             found = _KINDS.get(of_part) or _ENDINGS.get(ending)
-            if found is None:
-                raise problems.Problem("media_type_unknown", "Name the file .csv, .jsonl or .ndjson, or say its media type.")
-            yield cast("IO[bytes]", file.file), found
+            yield cast("IO[bytes]", file.file), found or _looks_like(file.file.read(_LOOK))
         return
     if kind not in _KINDS:
         raise problems.Problem("media_type_unknown", problems.KINDS["media_type_unknown"].advice)
@@ -186,6 +185,11 @@ async def _uploaded(request: Request) -> AsyncIterator[tuple[IO[bytes], Format]]
         async for chunk in request.stream():
             spooled.write(chunk)
         yield cast("IO[bytes]", spooled), _KINDS[kind]
+
+
+def _looks_like(beginning: bytes) -> Format:
+    """The format of a file that neither its name nor its sender tells."""
+    return "ndjson" if beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "csv"
 
 
 def _digest(file: IO[bytes]) -> bytes:

@@ -10,6 +10,7 @@ from domain.errors import DialtoneError
 from starter.cli import (
     accounts,
     baskets,
+    bulk,
     calling,
     checks,
     keys,
@@ -57,6 +58,7 @@ app.command("retry", rich_help_panel=_STEER)(onboardings.retry)
 app.command("give-up", rich_help_panel=_STEER)(onboardings.give_up)
 app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 
+app.add_typer(bulk.app, name="bulk", rich_help_panel=_STEER)
 app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)
