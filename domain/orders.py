@@ -143,6 +143,11 @@ class Order(Value):
     basket: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = Field(
         default=None, description="The basket that holds numbers which this order names: they pass from it to the order"
     )
+    substitutes: Literal["refuse", "offer", "accept"] = Field(
+        default="refuse",
+        description="When somebody else was faster with a named number: refuse the order, offer one of the same grade at the same "
+        "price and wait for an answer, or take that one without asking",
+    )
 
     @property
     def explicit_numbers(self) -> tuple[str, ...]:

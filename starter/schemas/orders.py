@@ -1,6 +1,6 @@
 """An order as the API takes it. Strict at the door, where the domain's own values are tolerant inside."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 
@@ -148,6 +148,11 @@ class CreateOnboarding(Order):
     create_sip_device: StrictBool = Field(
         default=False,
         description="A line for a SIP telephone is made even if `services` names none. Each service has one anyway",
+    )
+    substitutes: Literal["refuse", "offer", "accept"] = Field(
+        default="offer",
+        description="When somebody else was faster with a named number: `refuse` the order, `offer` one of the same grade at the "
+        "same price and wait for an answer, or `accept` that one without asking",
     )
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(

@@ -106,7 +106,7 @@ async def test_two_runs_for_the_same_scarce_numbers_leave_each_with_one_holder(b
 
     def orders(first: int) -> list[dict[str, Any]]:
         services = [{"numbers": {"explicit": [number]}} for number in DRAMA[810:820]]
-        return [an_order(first + place, services=[service]) for place, service in enumerate(services)]
+        return [an_order(first + place, services=[service], substitutes="refuse") for place, service in enumerate(services)]
 
     runs = [await busy.run(as_lines(orders(first)), kind="application/x-ndjson") for first in (1, 101)]
     ends = [await busy.over(run) for run in runs]
