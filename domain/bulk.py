@@ -145,6 +145,8 @@ class BulkInput(Value):
     begun: bool = False
     started: int = 0
     not_before: datetime | None = None
+    most_batches: int = 300
+    """After so many it is continued as new, or when the server suggests it."""
 
 
 class BulkProgress(Value):

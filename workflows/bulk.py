@@ -21,7 +21,6 @@ from workflows import options
 from workflows.process import begin
 from workflows.saga import undisturbed
 
-_MOST_BATCHES = 300
 _LOOK_AGAIN = (timedelta(seconds=1), timedelta(seconds=30))
 """How soon it looks again whether onboardings are still being worked on: at first, and at last."""
 
@@ -60,7 +59,7 @@ class BulkWorkflow:
                 await workflow.wait_condition(lambda: self._cancelled or not self._paused)
             elif self._not_before is not None and self._not_before > workflow.now():
                 await self._wait(self._not_before - workflow.now(), "no faster than this")
-            elif self._batches >= _MOST_BATCHES or workflow.info().is_continue_as_new_suggested():
+            elif self._batches >= run.most_batches or workflow.info().is_continue_as_new_suggested():
                 await self._continue()
             else:
                 # Whatever is cancelled meanwhile: what was begun to be started is started, and written down.
@@ -117,6 +116,7 @@ class BulkWorkflow:
                 begun=True,
                 started=self._started,
                 not_before=self._not_before,
+                most_batches=self._run.most_batches,
             )
         )
 

@@ -1,11 +1,19 @@
 """A run is paused, resumed, slowed down and cancelled by people, and survives its workers."""
 
 import asyncio
+import uuid
+from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
+from domain.access import Principal, Role
+from domain.bulk import BulkInput, NewRun
 from domain.keys import bulk_workflow_id, workflow_id
+from starter.bulk.checking import RowCheck
+from starter.bulk.files import read
+from starter.onboardings import Onboardings
 from tests.bulk.conftest import DRAMA, TENANT, Works, a_row, an_order, as_csv, as_lines, sqlite_only, until
 from tests.simulators import Fault
 
@@ -167,3 +175,27 @@ async def test_who_may_only_look_may_only_look(busy: Works) -> None:
         for verb in ("pause", "resume", "cancel", "rows/1/undo"):
             assert (await busy.decide(run, verb, by=by)).status_code == 403, verb
         assert (await busy.decide(run, "rows/1/retry", by=by, json=an_order(1))).status_code == 403
+
+
+async def test_a_run_continued_as_new_again_and_again_starts_every_row_once(busy: Works) -> None:
+    """As one with ten thousand rows is; this one after every second batch."""
+    rows, run = 25, str(uuid.uuid4())
+    content = as_csv([a_row(number) for number in range(1, rows + 1)])
+    tenant = await busy.database.catalogue.tenant(TENANT.id)
+    by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
+    onboardings = Onboardings(busy.client, busy.database.reader, busy.database.catalogue, busy.task_queue)
+    checked = await RowCheck(onboardings, by, tenant, run, fingerprint="f").all(read(BytesIO(content), "csv"))
+    new = NewRun(
+        id=run, tenant_id=TENANT.id, fingerprint="f", rate=60, at_once=100, created_by="key-bulk", created_at=datetime.now(UTC)
+    )
+    assert await busy.database.bulk.keep(new, checked)
+    # Five rows together, every five seconds.
+    begin = BulkInput(run_id=run, rate=60, at_once=100, most_batches=2)
+    handle = await busy.client.start_workflow("bulk", begin, id=bulk_workflow_id(run), task_queue=busy.task_queue)
+    await handle.result()
+    end = await busy.over(run)
+    assert (end["state"], end["rows"], end["onboardings"]) == ("finished", {"started": rows}, {"active": rows})
+    assert sorted(busy.starts.asked) == sorted({row.begin.id for row in checked if row.begin})
+    first = busy.client.get_workflow_handle(bulk_workflow_id(run), run_id=handle.first_execution_run_id)
+    assert (await first.describe()).status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+    assert len((await first.fetch_history()).events) < 60
