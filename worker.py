@@ -18,6 +18,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.alerts import AlertActivities
+from activities.bulk import BulkActivities
 from activities.calling import CallingActivities
 from activities.customers import CustomerActivities
 from activities.drafts import DraftActivities
@@ -38,10 +39,12 @@ from adapters.payments.stripe import StripeGateway
 from adapters.reaping import TemporalRuns, keep_reaping
 from adapters.sandbox import ContextFreeSandbox, require_context_free
 from adapters.settings import Settings
+from adapters.starting import TemporalStarts
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from domain.errors import Unavailable
 from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
+from workflows.bulk import BulkWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
@@ -54,9 +57,19 @@ GRACE = timedelta(seconds=30)
 # How long a card payment's attempt that never reported back may still be under way: its timeout, and some for the wire.
 SETTLING = (MONEY["start_to_close_timeout"] or timedelta()) + timedelta(seconds=15)
 
-WORKFLOWS = [OnboardingWorkflow, CallingWorkflow, NumberReleaseWorkflow, NumberReclaimWorkflow, NumberReaperWorkflow]
-WORKFLOWS += [BalanceAlertsWorkflow, LowBalanceWorkflow]
-WORKFLOWS += [CustomerWorkflow, ServiceWorkflow, TransferWorkflow]
+WORKFLOWS = [
+    OnboardingWorkflow,
+    BulkWorkflow,
+    CallingWorkflow,
+    CustomerWorkflow,
+    ServiceWorkflow,
+    TransferWorkflow,
+    NumberReleaseWorkflow,
+    NumberReclaimWorkflow,
+    NumberReaperWorkflow,
+    BalanceAlertsWorkflow,
+    LowBalanceWorkflow,
+]
 
 _log = logging.getLogger("dialtone.worker")
 
@@ -86,6 +99,10 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             ServiceActivities(database.services, switch),
             DraftActivities(database.drafts),
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
+            BulkActivities(
+                database.bulk,
+                TemporalStarts(await connect(settings, lazy=True), database.reader, settings.task_queue),
+            ),
         )
     finally:
         for part in (post, gateway, switch, database):

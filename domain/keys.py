@@ -69,3 +69,18 @@ def draft_onboarding_id(draft: str, begun: datetime) -> str:
     ``begun`` is when the draft was: a key that is used again after its draft was deleted stands for another draft.
     """
     return str(uuid.uuid5(_NAMESPACE, f"draft onboarding\n{draft}\n{begun.isoformat()}"))
+
+
+def bulk_run_id(tenant_id: str, idempotency_key: str) -> str:
+    """The bulk run that a client's ``Idempotency-Key`` stands for; scoped to the tenant."""
+    return str(uuid.uuid5(_NAMESPACE, f"bulk\n{tenant_id}\n{idempotency_key}"))
+
+
+def bulk_workflow_id(run: str) -> str:
+    """The Temporal workflow id of a bulk run."""
+    return f"bulk/{run}"
+
+
+def bulk_onboarding_id(run: str, row: int) -> str:
+    """The onboarding of one row: the same however often it is started (after a crash, a reset, or continued as new)."""
+    return str(uuid.uuid5(_NAMESPACE, f"bulk onboarding\n{run}\n{row}"))

@@ -121,13 +121,25 @@ class HeldNumber(Value):
     service: int = Field(description="Position of the service in the order, from 0")
 
 
+class Substitute(Value):
+    """A number that was lost to somebody else, and the one of its grade that is held in its place."""
+
+    lost: E164
+    given: E164
+
+
 class Reservation(Value):
     """What an order holds. The whole order is held or nothing is."""
 
     numbers: tuple[HeldNumber, ...] = ()
+    substitutes: tuple[Substitute, ...] = ()
 
     def of_service(self, position: int) -> tuple[str, ...]:
         return tuple(number.e164 for number in self.numbers if number.service == position)
+
+    def instead_of(self, e164: str) -> str:
+        """The number itself, or the one that is held in its place."""
+        return next((one.given for one in self.substitutes if one.lost == e164), e164)
 
 
 class NumberState(StrEnum):

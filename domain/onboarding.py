@@ -10,6 +10,7 @@ from domain.billing import AccountNumbers
 from domain.calling import Calling
 from domain.catalogue import Schedule
 from domain.credentials import Credentials
+from domain.numbers import Substitute
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
 from domain.quotes import Quote
@@ -167,6 +168,7 @@ class OnboardingStatus(Value):
     numbers: tuple[str, ...] = ()
     needs_attention: str | None = None
     stuck_undos: tuple[str, ...] = ()
+    substitutes: tuple[Substitute, ...] = ()
     outcome: Outcome | None = None
 
 
@@ -175,6 +177,15 @@ class Decision(Value):
     whose key that is."""
 
     actor: str
+    reason: str | None = None
+    person: str | None = None
+
+
+class SubstituteAnswer(Value):
+    """The orderer takes the numbers that are held in place of lost ones, or does not: then the order ends."""
+
+    actor: str
+    accept: bool
     reason: str | None = None
     person: str | None = None
 

@@ -179,6 +179,12 @@ class Order(Value):
         """Whether the customer waits for a letter at the end. Nobody does where an operator adds something (S3-03)."""
         return self.account_id is None or self.administration is Administration.CUSTOMER
 
+    substitutes: Literal["refuse", "offer", "accept"] = Field(
+        default="refuse",
+        description="When somebody else was faster with a named number: refuse the order, offer one of the same grade at the same "
+        "price and wait for an answer, or take that one without asking",
+    )
+
     @property
     def explicit_numbers(self) -> tuple[str, ...]:
         return tuple(e164 for service in self.services for e164 in service.numbers.explicit)

@@ -56,6 +56,7 @@ FIELDS: dict[str, Section] = {
     "services.max_channels": Section.SERVICE,
     "create_sip_device": Section.SERVICE,
     "services.numbers": Section.NUMBERS,
+    "substitutes": Section.NUMBERS,
     "basket": Section.NUMBERS,
     "services.caller_id": Section.SETTINGS,
     "services.settings": Section.SETTINGS,

@@ -34,6 +34,8 @@ class ReservationOrder(Value):
     progress: Progress
     account_id: str | None = None
     basket: str | None = None
+    substitute: bool = False
+    """Whether a named number that cannot be had may be replaced by one of its grade, from the same place."""
 
 
 class LedgerPayment(Value):

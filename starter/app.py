@@ -19,6 +19,7 @@ from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from starter import logs
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.changes import Changes
 from starter.first_access import FirstAccess
@@ -71,16 +72,17 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
         async def temporal_answers() -> None:
             await client.service_client.check_health()
 
+        onboardings = Onboardings(
+            client,
+            database.reader,
+            catalogue,
+            settings.task_queue,
+            accounts=database.accounts,
+            baskets=database.baskets,
+            access=access,
+        )
         yield Services(
-            onboardings=Onboardings(
-                client,
-                database.reader,
-                catalogue,
-                settings.task_queue,
-                accounts=database.accounts,
-                baskets=database.baskets,
-                access=access,
-            ),
+            onboardings=onboardings,
             reader=database.reader,
             catalogue=catalogue,
             identities=database.identities,
@@ -96,6 +98,8 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             baskets=database.baskets,
             drafts=database.drafts,
             number_acts=NumberActs(client, database.stock, settings.task_queue),
+            bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue),
+            bulk_runs=database.bulk,
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),
             secrets=secrets,

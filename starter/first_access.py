@@ -80,22 +80,19 @@ class FirstAccess:
             )
         return found
 
-    async def prepare(
-        self, order: Order, tenant: Tenant, wanted: Wanted, onboarding_id: str, account_id: str
-    ) -> tuple[Credentials, Shown]:
-        """What goes on, and what the caller is shown. Made from the onboarding's id: the same again, and stored nowhere."""
+    async def prepare(self, order: Order, tenant: Tenant, wanted: Wanted, onboarding_id: str, account_id: str) -> Credentials:
+        """What goes on. What has to be made is made from the onboarding's id: the same again, and stored nowhere (``shown``)."""
         credential = await self.credential(order, tenant, wanted)
         makes_pin = wanted.pin is None and tenant.form.pin and order.account_id is None
         length = tenant.pin_length if makes_pin else None
         made = self.shown(Credentials(credential=credential, pin_length=length), onboarding_id)
         password, pin = wanted.password or made.password, wanted.pin or made.pin
-        prepared = Credentials(
+        return Credentials(
             credential=credential,
             password_hash=await self._hash(password, order) if password else None,
             pin=self._secrets.pin_digest(account_id, pin) if pin else None,
             pin_length=length,
         )
-        return prepared, made
 
     def shown(self, credentials: Credentials, onboarding_id: str) -> Shown:
         """What was made for this onboarding, for whoever repeats the very request."""

@@ -9,11 +9,12 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.bulk import MOST_BYTES as MOST_FILE_BYTES
 from starter.problems import Problem, respond
 
 MOST_BYTES = 128_000
 """The largest body that is read: an order of thousands of numbers, twice over."""
-_MOST_ELSEWHERE = {"/v1/numbers": 1_000_000}
+_MOST_ELSEWHERE = {"/v1/numbers": 1_000_000, "/v1/bulk-runs": MOST_FILE_BYTES}
 
 _log = logging.getLogger("dialtone.http")
 

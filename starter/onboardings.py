@@ -116,6 +116,41 @@ class Onboardings:
         earlier = await self._row(onboarding)
         if earlier is not None:
             return await self._repeated(earlier, fingerprint, tenant, wanted)
+        begin = await self.prepare(
+            principal,
+            tenant,
+            order,
+            onboarding,
+            fingerprint=fingerprint,
+            terms_accepted=terms_accepted,
+            address=address,
+            wanted=wanted,
+            adds_to=adds_to,
+        )
+        try:
+            await self._begin(begin)
+        except WorkflowAlreadyStartedError:
+            return await self._repeated(await self.view(onboarding, tenant.id), fingerprint, tenant, wanted)
+        shown = self._access.shown(begin.credentials, onboarding) if self._access is not None else Shown()
+        return Started(id=onboarding, shown=shown)
+
+    async def prepare(
+        self,
+        principal: Principal,
+        tenant: Tenant,
+        order: Order,
+        onboarding: str,
+        *,
+        fingerprint: str,
+        terms_accepted: bool = False,
+        address: str | None = None,
+        wanted: Wanted = _NOTHING_WANTED,
+        adds_to: AccountRecord | None = None,
+    ) -> OnboardingInput:
+        """Everything that an onboarding of this id needs, checked and priced as of now; starts nothing.
+
+        Raises ``Problem`` for an order that cannot be.
+        """
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
         assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to)
@@ -125,11 +160,10 @@ class Onboardings:
             blocking += await self._access.findings(order, tenant, wanted)
         if blocking or assessment.price is None:
             raise problems.of_findings(blocking)
-        credentials, shown = Credentials(), Shown()
+        credentials = Credentials()
         if self._access is not None:
-            account = keys.account_id(onboarding)
-            credentials, shown = await self._access.prepare(order, tenant, wanted, onboarding, account)
-        begin = OnboardingInput(
+            credentials = await self._access.prepare(order, tenant, wanted, onboarding, keys.account_id(onboarding))
+        return OnboardingInput(
             id=onboarding,
             tenant_id=tenant.id,
             sip_domain=tenant.sip_domain,
@@ -150,11 +184,6 @@ class Onboardings:
             if adds_to
             else line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
-        try:
-            await self._begin(begin)
-        except WorkflowAlreadyStartedError:
-            return await self._repeated(await self.view(onboarding, tenant.id), fingerprint, tenant, wanted)
-        return Started(id=onboarding, shown=shown)
 
     async def _repeated(self, earlier: OnboardingView, fingerprint: str, tenant: Tenant, wanted: Wanted) -> Started:
         """The first answer again, with what was made then: for as long as Temporal keeps what the workflow was started with."""

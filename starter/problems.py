@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -91,8 +91,14 @@ KINDS = {
     "too_large": Kind(
         413,
         "The body is too large",
-        "A body may hold 128 KB, an import of numbers 1 MB. Import long lists in several requests.",
+        "A body may hold 128 KB, an import of numbers 1 MB, a file of orders 20 MB. Send long lists in several requests.",
     ),
+    "media_type_unknown": Kind(
+        415,
+        "The file is of another kind",
+        "Send text/csv, application/x-ndjson, or multipart/form-data with the file in a field called file.",
+    ),
+    "file_unreadable": Kind(422, "The file cannot be read", "The detail says where. Nothing of it was used."),
     "invalid_request": Kind(422, "The request is not valid", "Every entry of errors says where and how to mend it."),
     "warnings_not_acknowledged": Kind(
         422,
@@ -227,6 +233,14 @@ def pointer(location: Sequence[str | int]) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def of_validation_error(error: ValidationError) -> list[ProblemError]:
+    """What is wrong with data that were read from elsewhere than a body: the same codes and sentences."""
+    return [
+        ProblemError(code=item["type"], detail=sentence(item["type"], item["msg"]), pointer=pointer(item["loc"]))
+        for item in error.errors(include_url=False, include_input=False, include_context=False)[:MOST_ERRORS]
+    ]
+
+
 def _of_validation(error: RequestValidationError) -> Problem:
     found: list[ProblemError] = []
     errors = error.errors()
@@ -275,7 +289,7 @@ def of_http(error: HTTPException) -> Problem:
     detail = {
         "not_found": "There is nothing at this address.",
         "method_not_allowed": "This address does not know this method.",
-        "too_large": "The body is too large: it may hold 128 KB, an import of numbers 1 MB.",
+        "too_large": "The body is too large: it may hold 128 KB, an import of numbers 1 MB, a file of orders 20 MB.",
     }.get(code, f"{HTTPStatus(error.status_code).phrase}.")
     return Problem(code, detail, status=error.status_code, headers=dict(error.headers or {}))
 

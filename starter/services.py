@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.access import Identities
 from domain.account_plans import AccountPlans
 from domain.accounts import Accounts
+from domain.bulk import BulkRuns
 from domain.call_records import CallRecords
 from domain.calling import RateGroup
 from domain.credits import Credits
@@ -19,6 +20,7 @@ from domain.ports import Baskets, Catalogue, HostedCardPage, NumberStock
 from domain.price_lists import Prices
 from domain.services import ServiceRecords
 from domain.views import OnboardingReader
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.changes import Changes
 from starter.first_access import FirstAccess
@@ -113,6 +115,8 @@ class Services:
     baskets: Baskets
     drafts: Drafts
     number_acts: NumberActs
+    bulk: BulkOffice
+    bulk_runs: BulkRuns
     card_page: HostedCardPage
     webhooks: Webhooks
     secrets: Secrets

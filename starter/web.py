@@ -7,6 +7,7 @@ from starter import invitations, pages, problems, webhooks
 from starter.api import (
     accounts,
     baskets,
+    bulk,
     call_records,
     calling,
     catalogue,
@@ -60,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
             {"name": "Inventory", "description": "Telephone numbers and plans."},
             {"name": "Baskets", "description": "Numbers held while an order is put together."},
             {"name": "Drafts", "description": "Orders that are being put together, section by section."},
+            {"name": "Bulk", "description": "Many orders from one file."},
             {"name": "Health", "description": "For load balancers and schedulers."},
         ],
     )
@@ -78,6 +80,7 @@ def create_app(services: Services) -> FastAPI:
         numbers,
         baskets,
         drafts,
+        bulk,
         accounts,
         users,
         health,
@@ -91,6 +94,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(customers.router)
     app.include_router(services_api.router)
     app.include_router(transfers.router)
+    app.include_router(bulk.about)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(Surroundings, base_url=services.base_url)
     problems.install(app, services.base_url)

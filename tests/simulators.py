@@ -23,7 +23,7 @@ from activities.voice import VoiceActivities
 from domain.calling import Calling, CallingChange, CallingWrite, changed
 from domain.errors import KeyClosed, NameTaken, PaymentDeclined, ProvisioningRefused, RecipientRefused, Refused, Unavailable
 from domain.mails import Mail, MailOrder
-from domain.numbers import HeldNumber, Reservation
+from domain.numbers import HeldNumber, Reservation, Substitute
 from domain.onboarding import Entry, Progress, State
 from domain.payments import Payment, PaymentMeans, PaymentOrder, PaymentState
 from domain.steps import Amendment, GoLive, LedgerPayment, Opening, ReservationOrder, Undo
@@ -70,6 +70,7 @@ class World:
     calls: Counter[str] = field(default_factory=Counter)
     fired: Counter[str] = field(default_factory=Counter)
     closed: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     under_way: dict[str, datetime] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     paid_by: dict[str, PaymentMeans] = field(default_factory=dict)
@@ -204,7 +205,11 @@ class _Numbers:
                 for index in range(selection.count)
             ]
             self.world.write(order.progress)
-            return self.world.reservations.setdefault(order.key, Reservation(numbers=tuple(held)))
+            named = {e164 for selection in order.selections for e164 in selection.explicit}
+            given = tuple(
+                Substitute(lost=lost, given=lost[:-1] + "0") for lost in sorted(named & self.world.lost) if order.substitute
+            )
+            return self.world.reservations.setdefault(order.key, Reservation(numbers=tuple(held), substitutes=given))
 
         reservation: Reservation = await self.world.act("reserve_numbers", effect)
         return reservation

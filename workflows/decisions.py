@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from domain.numbers import Substitute
 from domain.onboarding import (
     Activation,
     CardPresented,
@@ -19,6 +20,7 @@ from domain.onboarding import (
     OnboardingInput,
     OnboardingStatus,
     State,
+    SubstituteAnswer,
     TakeOver,
     UndoResolution,
 )
@@ -60,6 +62,9 @@ class Decisions:
         self._link_sent_at: datetime | None = None
         self._numbers: tuple[str, ...] = ()
         self._live = False
+        self._substitutes: tuple[Substitute, ...] = ()
+        self._substitutes_offered = False
+        self._substitute_answer: SubstituteAnswer | None = None
 
     def _status(self) -> OnboardingStatus:
         journal = self._journal
@@ -73,12 +78,13 @@ class Decisions:
             numbers=self._numbers,
             needs_attention=journal.attention,
             stuck_undos=self._saga.stuck,
+            substitutes=self._substitutes,
             outcome=journal.outcome,
         )
 
     def _answer(self) -> OnboardingStatus:
         """What an accepted update answers: without the numbers, which may be thousands, and every answer stays in the history."""
-        return self._status().model_copy(update={"numbers": ()})
+        return self._status().model_copy(update={"numbers": (), "substitutes": ()})
 
     @workflow.query(name="state", description="Where the onboarding stands, what it waits for, and until when")
     def query_state(self) -> OnboardingStatus:
@@ -112,6 +118,23 @@ class Decisions:
         self._expect(State.AWAITING_APPROVAL, "reject")
         if self._approval or self._rejection:
             _refuse("already_decided", "This order has been decided already. Look at its timeline.")
+
+    # Numbers that were lost to somebody else
+
+    @workflow.update(name="substitute", description="The orderer takes the numbers that are held in place of lost ones, or not")
+    def substitute(self, answer: SubstituteAnswer) -> OnboardingStatus:
+        self._substitute_answer = answer
+        event = "substitutes_accepted" if answer.accept else "substitutes_declined"
+        self._journal.note(event, answer.actor, **({"reason": answer.reason} if answer.reason else {}))
+        return self._answer()
+
+    @substitute.validator
+    def _may_substitute(self, answer: SubstituteAnswer) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
+        if self._substitute_answer:
+            _refuse("already_decided", "These numbers were answered for already. Look at the timeline.")
+        self._expect(State.RESERVING, "answer for")
+        if not self._substitutes_offered:
+            _refuse("not_waiting", "No other number is offered in place of a lost one, so there is nothing to answer.")
 
     # Activation and payment by the customer
 

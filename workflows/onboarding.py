@@ -119,11 +119,42 @@ class OnboardingWorkflow(Reversible):
                 progress=progress,
                 account_id=self._account,
                 basket=order.basket,
+                substitute=order.substitutes != "refuse",
             ),
             "numbers_held",
             count=str(order.number_count),
         )
         self._numbers = tuple(number.e164 for number in self._reservation.numbers)
+        self._substitutes = self._reservation.substitutes
+        if self._substitutes and order.substitutes == "offer":
+            await self._have_substitutes_accepted()
+        elif self._substitutes:
+            self._journal.note("substitutes_taken", count=str(len(self._substitutes)))
+
+    async def _have_substitutes_accepted(self) -> None:
+        """A named number was lost to somebody else. One of its grade is held, at the price that was agreed, until it is answered."""
+        schedule, began = self._onboarding.schedule, workflow.now()
+        deadline = began + schedule.approval_window
+        self._journal.wait_for("orderer", deadline)
+        self._journal.call("substitute_offered")
+        self._journal.note("substitutes_offered", count=str(len(self._substitutes)))
+        self._substitutes_offered = True
+        await self._record()
+        letter = partial(self._letter, MailKind.OPERATOR_NEEDED, to_operators=True, code="substitute_offered")
+        self._post(letter(name="substitute_offered"))
+        await self._wait(
+            lambda: self._substitute_answer is not None,
+            deadline,
+            [began + offset for offset in schedule.approval_reminders],
+            lambda number: self._post(letter(name=f"substitute_reminder_{number}")),
+        )
+        self._substitutes_offered = False
+        self._journal.call(None)
+        answer = self._substitute_answer
+        if answer is None:
+            raise Leaving(Outcome(state=State.EXPIRED, code="substitute_expired"))
+        if not answer.accept:
+            raise Leaving(Outcome(state=State.REJECTED, code="substitute_declined", reason=answer.reason))
 
     async def _have_it_approved(self) -> None:
         schedule, began = self._onboarding.schedule, workflow.now()
@@ -330,7 +361,9 @@ class OnboardingWorkflow(Reversible):
     def _line(self, position: int) -> Line:
         service, calling = self._onboarding.order.services[position], self._onboarding.calling
         # Named numbers in the order in which they were named: that is how their settings count them.
-        numbers = service.numbers.explicit or self._reservation.of_service(position)
+        named = tuple(self._reservation.instead_of(e164) for e164 in service.numbers.explicit)
+        numbers = named or self._reservation.of_service(position)
+        shown = self._reservation.instead_of(service.caller_id) if service.caller_id else None
         return Line(
             key=self._key(f"{Step.PROVISION_LINE}:{position}"),
             onboarding_id=self._onboarding.id,
@@ -339,7 +372,7 @@ class OnboardingWorkflow(Reversible):
             numbers=numbers,
             max_channels=service.max_channels,
             rights=calling.rights if calling else None,
-            caller_id=service.caller_id or (numbers[0] if calling and numbers else None),
+            caller_id=shown or (numbers[0] if calling and numbers else None),
             forwards=line_rules.forwards(service, numbers),
         )
 

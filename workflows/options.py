@@ -79,3 +79,10 @@ REMIND_OPERATORS = timedelta(days=1)
 
 APPROVAL_WINDOW = timedelta(days=7)
 """How long a change of a customer waits for a second person."""
+BATCH = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+    cancellation_type=_SETTLED,
+)
+"""Starting a batch of a bulk run. No limit of attempts: what is waited for is Temporal itself, or our database."""

@@ -7,6 +7,7 @@ from adapters.database.admin import Admin
 from adapters.database.alerts import Alerts
 from adapters.database.baskets import BasketStore
 from adapters.database.books import OurBooks
+from adapters.database.bulk import BulkRecords
 from adapters.database.calling import AccountCalling
 from adapters.database.catalogue import TenantCatalogue
 from adapters.database.credits import AccountCredits
@@ -78,6 +79,7 @@ class Database:
         self.services: ServiceRecords = ServiceStore(self._transactions)
         self.transfers: TransferRecords = TransferStore(self._transactions)
         self.admin = Admin(self._transactions)
+        self.bulk = BulkRecords(self._transactions)
         self.books = OurBooks(self._transactions)
 
     async def ping(self) -> None:

@@ -11,11 +11,12 @@ from adapters.database.statements import now
 from adapters.database.tables import numbers
 from adapters.transactions import Transactions
 from domain.errors import NumberUnavailable
-from domain.numbers import PUBLIC, HeldNumber, NumberCriteria, Reservation
+from domain.numbers import PUBLIC, HeldNumber, NumberCriteria, Reservation, Substitute
 from domain.steps import ReservationOrder, Undo
 
 _n = numbers.c
 _LONGEST = 15  # digits of an E.164 number
+_OWN_DIGITS = 6
 
 
 # Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
@@ -147,7 +148,7 @@ def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
         rows = connection.execute(_HELD, {"onboarding": order.onboarding_id, "key": order.key})
         held = [HeldNumber(e164=row.e164, service=row.service) for row in rows]
     progress.write(connection, order.progress, now())
-    return Reservation(numbers=tuple(held))
+    return Reservation(numbers=tuple(held), substitutes=_substituted(connection, order, held))
 
 
 def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
@@ -155,9 +156,10 @@ def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
     named = [e164 for selection in order.selections for e164 in selection.explicit]
     if named:
         terms = {"tenant": order.tenant_id, "named": named, "basket": order.basket, "pools": _pools(order)}
-        free = connection.execute(_NAMED, terms).scalars().all()
-        if len(free) < len(named):
-            raise NumberUnavailable("A number of this order is not available any more. Choose another one.")
+        free = set(connection.execute(_NAMED, terms).scalars())
+        if len(free) < len(named) and not order.substitute:
+            raise _gone()
+        named = [e164 for e164 in named if e164 in free]
     chosen: list[str] = list(named)
     described: dict[NumberCriteria, list[str]] = {}
     for criteria, count in _wanted(order).items():
@@ -167,12 +169,49 @@ def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
         chosen += found
     held = []
     for position, selection in enumerate(order.selections):
-        mine = list(selection.explicit)
+        mine = [e164 for e164 in selection.explicit if e164 in named]
+        for lost in (e164 for e164 in selection.explicit if e164 not in named):
+            mine.append(_substitute(connection, order.tenant_id, lost, chosen))
+            chosen.append(mine[-1])
         if selection.criteria:
             stock = described[_kind(selection.criteria)]
             mine, stock[:] = stock[: selection.criteria.count], stock[selection.criteria.count :]
         held += [HeldNumber(e164=e164, service=position) for e164 in sorted(mine)]
     return held
+
+
+def _gone() -> NumberUnavailable:
+    return NumberUnavailable("A number of this order is not available any more. Choose another one.")
+
+
+def _substitute(connection: Connection, tenant_id: str, lost: str, chosen: list[str]) -> str:
+    """Lock the nearest free number of the same grade and place. Raises ``NumberUnavailable`` if there is none."""
+    grade = connection.execute(select(_n.grade).where(_n.e164 == lost, _n.tenant_id == tenant_id)).scalar()
+    # The digits before the last six are what the number is of: the town, and who issued it.
+    for digits in range(1, _OWN_DIGITS + 1) if grade else ():
+        prefix = lost[:-digits]
+        terms = {"tenant": tenant_id, "pool": PUBLIC, "grade": grade, "first": prefix, "past": beyond(prefix)}
+        if found := connection.execute(_DESCRIBED, terms | {"wanted": 1, "chosen": chosen}).scalar():
+            return str(found)
+    raise _gone()
+
+
+def _substituted(connection: Connection, order: ReservationOrder, held: list[HeldNumber]) -> tuple[Substitute, ...]:
+    """Which of the held numbers stand in for which: told by what is held, so that a repetition tells the same."""
+    if not order.substitute:
+        return ()
+    found: list[Substitute] = []
+    for position, selection in enumerate(order.selections):
+        mine = {number.e164 for number in held if number.service == position}
+        lost = set(selection.explicit) - mine
+        given = mine - set(selection.explicit) if lost else set()
+        query = select(_n.e164, _n.grade).where(_n.e164.in_(lost | given)).order_by(_n.e164)
+        grades: dict[str, str] = {row.e164: row.grade for row in connection.execute(query)} if lost else {}
+        for grade in sorted(set(grades.values())):
+            alike = [e164 for e164, of in grades.items() if of == grade]
+            pairs = zip((e for e in alike if e in lost), (e for e in alike if e in given), strict=True)
+            found += [Substitute(lost=one, given=other) for one, other in pairs]
+    return tuple(found)
 
 
 def _pools(order: ReservationOrder) -> list[str]:

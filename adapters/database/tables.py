@@ -32,11 +32,12 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from domain.access import Right
+from domain.bulk import RowProblem
 from domain.calling import Calling
 from domain.catalogue import PriceList, Tenant, Terms
 from domain.customers import CustomerDetails
 from domain.drafts import Draft
-from domain.onboarding import Outcome
+from domain.onboarding import OnboardingInput, Outcome
 from domain.orders import Order, TermsAcceptance
 from domain.payments import PaymentMeans
 from domain.quotes import Quote
@@ -503,4 +504,41 @@ drafts = Table(
     Column("ends_at", UtcDateTime, nullable=False, index=True),
     Column("draft", Json(Draft), nullable=False),
     Index(None, "tenant_id", "changed_at", "id"),
+)
+
+bulk_runs = Table(
+    "bulk_runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("state", Word, nullable=False),
+    Column("rate", Integer, nullable=False),
+    Column("at_once", Integer, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    CheckConstraint("state IN ('accepted', 'running', 'paused', 'finished', 'cancelled')", name="state"),
+    Index(None, "tenant_id", "created_at", "id"),
+)
+
+bulk_rows = Table(
+    "bulk_rows",
+    metadata,
+    Column("run_id", Id, ForeignKey("bulk_runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("line", Integer, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("onboarding_id", Id, nullable=False, unique=True),
+    # Started, and as far as we have looked still being worked on.
+    Column("working", Integer, nullable=False),
+    Column("problems", Json(tuple[RowProblem, ...]), nullable=False),
+    # The only personal data here, and only from the upload to the start: then the onboarding has them.
+    Column("onboarding", Json(OnboardingInput)),
+    Column("started_at", UtcDateTime),
+    CheckConstraint("state IN ('waiting', 'starting', 'started', 'refused', 'withdrawn')", name="state"),
+    CheckConstraint("(onboarding IS NOT NULL) = (state IN ('waiting', 'starting'))", name="kept_while_needed"),
+    Index(None, "run_id", "state", "number"),
+    _partial("ix_bulk_rows_working", "run_id", "number", where="working = 1"),
+    sqlite_with_rowid=False,
 )

@@ -31,6 +31,8 @@ _CUSTOMER_WORDS = {
     "payment_attempts_used_up": "None of the cards that were tried could be charged.",
     "name_taken": "There is already an account with this customer name. If it is yours, sign in there or write to us.",
     "number_unavailable": "A telephone number of the order is no longer available.",
+    "substitute_declined": "A telephone number of the order was lost to somebody else, and another one was not wanted.",
+    "substitute_expired": "A telephone number of the order was lost to somebody else, and nobody answered for another one.",
     "provisioning_refused": "The telephone service could not be set up as ordered.",
     "recipient_refused": "Our messages to the contact's e-mail address were returned.",
     "held_too_long": "A technical problem could not be solved in time.",
@@ -49,6 +51,8 @@ _CLOSED_WORDS = {
 _OPERATOR_WORDS = {
     "recipient_refused": "The mail relay refuses the contact's address for good. Correct the address, then it is sent again.",
     "provisioning_refused": "The switch refuses the service as ordered. Correct the cause and retry, or give up.",
+    "substitute_offered": "Somebody else was faster with a number of this order. Another one of the same grade is held for it at "
+    "the same price: accept or decline it with dialtone substitute.",
     "undo_stuck": "Something could not be undone. Deal with it by hand and mark it resolved, or have it tried again.",
     "mail_header_refused": "A mail could not be written: a name holds a character that no mail header can. Correct the name.",
     "relay_misconfigured": "The mail relay cannot be used as it is configured. Mend the settings, then retry.",

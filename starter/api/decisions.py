@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Request, Response
 
 from domain import keys
 from domain.access import Principal, Right
-from domain.onboarding import Correction, Decision, OnboardingStatus, TakeOver, UndoResolution
+from domain.onboarding import Correction, Decision, OnboardingStatus, SubstituteAnswer, TakeOver, UndoResolution
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
@@ -15,7 +15,7 @@ from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, 
 from starter.api.described import problems
 from starter.assessment import on_behalf, quoted_terms
 from starter.schemas.base import Listing, Reason
-from starter.schemas.onboardings import CorrectBody, RejectBody, ResolveUndoBody, TakeOverBody
+from starter.schemas.onboardings import CorrectBody, RejectBody, ResolveUndoBody, SubstituteBody, TakeOverBody
 from starter.services import Services
 
 router = APIRouter(
@@ -64,6 +64,15 @@ async def cancel(principal: Caller, view: Own, services: Work, key: DecisionKey,
     """Undoes everything. Possible until the service is active."""
     need(principal, Right.OPERATE)
     return await _decide(services, principal, view, "cancel", body, key)
+
+
+@router.post("/substitute", summary="Take other numbers, or not")
+async def substitute(principal: Caller, view: Own, services: Work, key: DecisionKey, body: SubstituteBody) -> OnboardingStatus:
+    """For an order whose named number somebody else got first: one of its grade is held at the same price (`GET .../status`
+    tells which). Accepted, the order goes on; declined, it ends and everything is undone."""
+    need(principal, Right.OPERATE)
+    answer = SubstituteAnswer(actor=principal.actor, person=principal.person, accept=body.accept, reason=body.reason)
+    return await services.onboardings.steer(view.id, "substitute", answer, _update_id(principal, "substitute", key))
 
 
 @router.post("/resend-activation", summary="Send a new activation link")

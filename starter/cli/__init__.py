@@ -10,6 +10,7 @@ from domain.errors import DialtoneError
 from starter.cli import (
     accounts,
     baskets,
+    bulk,
     calling,
     calls,
     catalogue,
@@ -57,6 +58,7 @@ app.command("status", rich_help_panel=_STEER)(onboardings.status)
 app.command("approve", rich_help_panel=_STEER)(onboardings.approve)
 app.command("reject", rich_help_panel=_STEER)(onboardings.reject)
 app.command("cancel", rich_help_panel=_STEER)(onboardings.cancel)
+app.command("substitute", rich_help_panel=_STEER)(onboardings.substitute)
 app.command("resend", rich_help_panel=_STEER)(onboardings.resend)
 app.command("correct", rich_help_panel=_STEER)(onboardings.correct)
 app.command("take-over", rich_help_panel=_STEER)(onboardings.take_over)
@@ -65,6 +67,7 @@ app.command("give-up", rich_help_panel=_STEER)(onboardings.give_up)
 app.command("resolve-undo", rich_help_panel=_STEER)(onboardings.resolve_undo)
 
 app.add_typer(drafts.app, name="draft", rich_help_panel=_STEER)
+app.add_typer(bulk.app, name="bulk", rich_help_panel=_STEER)
 app.add_typer(calling.app, name="calling", rich_help_panel=_STEER)
 app.add_typer(calling.rate_groups, name="rate-groups", rich_help_panel=_DATA)
 app.add_typer(accounts.app, name="accounts", rich_help_panel=_PEOPLE)

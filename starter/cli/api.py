@@ -152,6 +152,15 @@ class Api:
                 f"The answer broke off ({type(error).__name__}): what was printed is not all. Try again."
             ) from error
 
+    def upload(
+        self, path: str, content: bytes, kind: str, idempotency_key: str | None, **query: Any
+    ) -> tuple[dict[str, Any], bool]:
+        """Send a file of this media type. Returns the answer and whether it was there already. Checking it takes its time."""
+        params = {name: value for name, value in query.items() if value is not None}
+        headers = {"Content-Type": kind} | ({"Idempotency-Key": idempotency_key} if idempotency_key else {})
+        response = self._ask("POST", path, content=content, params=params, headers=headers, timeout=600.0)
+        return self._read(response), response.headers.get("Idempotent-Replayed") == "true"
+
     def follow(self, onboarding_id: str) -> Iterator[dict[str, Any]]:
         """The timeline from its beginning, until the onboarding has ended. Survives lost connections."""
         last, failures = 0, 0

@@ -285,6 +285,20 @@ def cancel(onboarding: Id, reason: Why = None, url: Url = None, key: Key = None,
     _decide(onboarding, "cancel", _because(reason), (url, key), as_json)
 
 
+def substitute(
+    onboarding: Id,
+    accept: Annotated[
+        bool, typer.Option("--accept/--decline", help="Take the numbers that are held instead, or end the order")
+    ],
+    reason: Why = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer for numbers that are held in place of lost ones. dialtone status shows which they are."""
+    _decide(onboarding, "substitute", {"accept": accept, **(_because(reason) or {})}, (url, key), as_json)
+
+
 def resend(onboarding: Id, reason: Why = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
     """Send a new activation link; the links sent before stop working."""
     _decide(onboarding, "resend-activation", _because(reason), (url, key), as_json)

@@ -38,6 +38,12 @@ def print_lines(lines: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
+def print_text(text: str) -> None:
+    """Text that has its line ends already."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for a terminal; tab-separated lines without a heading for a pipe."""
     if not sys.stdout.isatty():

@@ -76,6 +76,13 @@ class Accepted(BaseModel):
         )
 
 
+class SubstituteBody(Body):
+    """Whether the numbers that are held in place of lost ones are taken."""
+
+    accept: StrictBool
+    reason: LongText | None = Field(default=None, examples=["The customer agreed on the telephone"])
+
+
 class Onboarding(BaseModel):
     """One onboarding as it stands. Amounts are minor units of the quote's currency; times are UTC."""
 

@@ -1,6 +1,6 @@
 """An order as the API takes it. Strict at the door, where the domain's own values are tolerant inside."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 
@@ -177,6 +177,11 @@ class CreateOnboarding(Order):
         default=None, description="For the contact to sign in with. It is kept as a hash, and is in no letter and no answer"
     )
     pin: Pin | None = Field(default=None, description="The account's PIN, as long as the white label's PINs are")
+    substitutes: Literal["refuse", "offer", "accept"] = Field(
+        default="offer",
+        description="When somebody else was faster with a named number: `refuse` the order, `offer` one of the same grade at the "
+        "same price and wait for an answer, or `accept` that one without asking",
+    )
     white_label: WhiteLabel | None = None
     terms_accepted: StrictBool = Field(
         default=False,

@@ -35,6 +35,7 @@ from domain.access import Role
 from domain.keys import workflow_id
 from domain.mails import MailKind
 from domain.onboarding import OnboardingStatus, State
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.changes import Changes
 from starter.local.temporal_server import RunningTemporal
@@ -152,8 +153,11 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
     voice = f"sqlite:///{tmp_path / 'kamailio.db'}"
     await create_tables(voice)
     switch, cards = KamailioSwitch(voice, SECRETS), CardPage("https://cards.test")
+    onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts)
     services = Services(
-        onboardings=Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts),
+        onboardings=onboardings,
+        bulk=BulkOffice(client, database.bulk, onboardings, queue),
+        bulk_runs=database.bulk,
         reader=database.reader,
         catalogue=database.catalogue,
         identities=database.identities,

@@ -19,6 +19,7 @@ from typing import Any
 
 from temporalio.common import RetryPolicy
 
+from activities.bulk import BulkActivities
 from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
@@ -31,9 +32,11 @@ from adapters.database import Database
 from adapters.mail import mailer
 from adapters.payments.stripe import StripeGateway
 from adapters.settings import Settings
+from adapters.starting import TemporalStarts
 from adapters.temporal import connect
 from adapters.voice import voice_switch
 from domain.errors import DialtoneError, Refused, Unavailable
+from domain.onboarding import OnboardingInput
 from worker import onboarding_worker
 from workflows import options
 
@@ -51,7 +54,7 @@ def hurry() -> None:
     options.RECORDS.update(
         {"start_to_close_timeout": STEP, "retry_policy": dataclasses.replace(_SOON, maximum_attempts=most.maximum_attempts)}
     )
-    for config in (options.RECORDS_AT_LENGTH, options.MONEY, options.SWITCH, options.MAIL, options.UNDO):
+    for config in (options.RECORDS_AT_LENGTH, options.MONEY, options.SWITCH, options.MAIL, options.UNDO, options.BATCH):
         config.update({"start_to_close_timeout": STEP, "retry_policy": _SOON})
 
 
@@ -122,6 +125,8 @@ class Faulty:
 
 def onboarding_of(value: Any) -> str:
     """Which onboarding a port is called for: every argument says it, most by their key."""
+    if isinstance(value, OnboardingInput):
+        return value.id
     payment = getattr(value, "payment", value)
     if found := getattr(payment, "onboarding_id", None):
         return str(found)
@@ -148,6 +153,10 @@ async def activities(settings: Settings, stage: Stage) -> AsyncIterator[Sequence
             VoiceActivities(faulty("switch", switch)),
             MailActivities(faulty("mailer", post), faulty("desk", database.mail_desk)),
             CallingActivities(faulty("calling", database.calling)),
+            BulkActivities(
+                database.bulk,
+                faulty("starts", TemporalStarts(await connect(settings), database.reader, settings.task_queue)),
+            ),
         )
     finally:
         for part in (post, gateway, switch, database):

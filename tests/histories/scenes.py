@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from domain.catalogue import Plan, PriceList, Schedule
 from domain.notifications import Notification, Recipient
-from domain.onboarding import Correction, OnboardingInput, State, TakeOver, UndoResolution
+from domain.numbers import NumberSelection
+from domain.onboarding import Correction, OnboardingInput, State, SubstituteAnswer, TakeOver, UndoResolution
 from domain.orders import AccountType, Administration, Service
 from tests.builders import a_tenant, accepted, activation, an_onboarding, an_order, by, paid_by_parent
 from tests.simulators import Fault
@@ -267,6 +268,35 @@ async def name_taken(office: Office) -> Handle:
 async def number_unavailable(office: Office) -> Handle:
     fault(office, "reserve_numbers", "refused")
     return await parents(office)
+
+
+async def offered(office: Office) -> Handle:
+    """A named number is lost, and another one offered."""
+    office.world.lost = {"+441214960123"}
+    service = Service(numbers=NumberSelection(explicit=("+441214960123",)))
+    order = paid_by_parent(services=(service,), substitutes="offer")
+    handle = await office.start(an_onboarding(order, schedule=QUICK))
+    await office.reaches(handle, State.RESERVING, waits_for="orderer")
+    return handle
+
+
+@scene("active")
+async def substitute_accepted(office: Office) -> Handle:
+    handle = await offered(office)
+    await office.tell(handle, "substitute", SubstituteAnswer(actor="key:operator", accept=True))
+    return handle
+
+
+@scene("rejected substitute_declined")
+async def substitute_declined(office: Office) -> Handle:
+    handle = await offered(office)
+    await office.tell(handle, "substitute", SubstituteAnswer(actor="key:operator", accept=False, reason="Not wanted"))
+    return handle
+
+
+@scene("expired substitute_expired")
+async def nobody_answers_for_a_substitute(office: Office) -> Handle:
+    return await offered(office)
 
 
 @scene("rejected approval_rejected")

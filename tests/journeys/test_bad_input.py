@@ -42,7 +42,7 @@ async def test_the_same_key_with_another_body_is_refused(town: Town, tmp_path: P
 
 async def test_two_orders_for_the_last_number_have_one_winner(town: Town, tmp_path: Path) -> None:
     services = [{"label": "Line", "numbers": {"explicit": ["+441214960777"]}}]
-    orders = [town.customer("2", tmp_path, services=services) for _ in range(2)]
+    orders = [town.customer("2", tmp_path, services=services, substitutes="refuse") for _ in range(2)]
     ids = await asyncio.gather(*(town.brindley.must_order(customer.order) for customer in orders))
     ends = await asyncio.gather(*(town.brindley.wait_until_over(onboarding) for onboarding in ids))
     assert sorted((end["state"], end["outcome"]["code"]) for end in ends) == [

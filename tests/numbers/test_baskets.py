@@ -136,7 +136,7 @@ async def test_what_lies_in_somebody_elses_basket_cannot_be_ordered(exchange: Ex
     await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:10])
     theirs, mine = await exchange.basket(DRAMA[1]), await exchange.basket(DRAMA[2])
     for changes in ({}, {"basket": mine["id"]}):
-        ended = await exchange.order({"explicit": [DRAMA[1]]}, **changes)
+        ended = await exchange.order({"explicit": [DRAMA[1]]}, substitutes="refuse", **changes)
         assert (ended["state"], ended["outcome"]["code"]) == ("rejected", "number_unavailable")
     assert numbers_of((await exchange.ask("GET", f"/v1/baskets/{theirs['id']}")).json()) == [DRAMA[1]]
     unknown = {"basket": "00000000-0000-4000-8000-000000000000"}

@@ -32,7 +32,7 @@ async def test_numbers_kept_for_one_customer_are_not_had_by_another(exchange: Ex
     pool = {"pool": customer["account_id"], "numbers": [DRAMA[3]]}
     assert (await exchange.ask("POST", "/v1/numbers/pool", json=pool)).status_code == 200
     for numbers in ({"explicit": [DRAMA[3]]}, {"criteria": {"prefix": "+44121", "pool": customer["account_id"]}}):
-        ended = await exchange.order(numbers)
+        ended = await exchange.order(numbers, substitutes="refuse")
         assert (ended["state"], ended["outcome"]["code"]) == ("rejected", "number_unavailable")
     assert await exchange.state(DRAMA[3]) == "available"
 

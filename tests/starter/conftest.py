@@ -30,6 +30,7 @@ from tests.starter.existing import ExistingBook, Obedient, ServiceShelf
 from tests.starter.memory import (
     Accounts,
     BasketShelf,
+    BulkDesk,
     CallingOffice,
     CallLog,
     CardPage,
@@ -138,6 +139,8 @@ def build(onboardings: Any, reader: Reader, base_url: str = BASE) -> tuple[Servi
         baskets=BasketShelf(),
         drafts=DraftShelf(),
         number_acts=cast("Any", NumberActs()),
+        bulk=cast("Any", BulkDesk()),
+        bulk_runs=cast("Any", BulkDesk()),
         card_page=CardPage(GATEWAY),
         webhooks=Webhooks(),
         secrets=secrets,

@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +12,10 @@ from domain import keys
 from domain.access import Principal, Right, Role
 from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
 from domain.accounts import PLATFORM, Account, AccountKind
+from domain.base import Value
 from domain.baskets import HOLD, Basket
 from domain.billing import Tax
+from domain.bulk import BulkProgress, BulkRow, BulkRun, NewRow, RowProblem, RowState, RunState
 from domain.call_records import CallRecord
 from domain.calling import Calling, CallingChange, RateGroup, changed
 from domain.catalogue import PriceList, Tenant, Terms
@@ -28,6 +30,8 @@ from domain.pins import NewPin
 from domain.price_lists import PriceListVersion
 from domain.users import Grant, Invitation, Member, Membership, MemberState, NewUser, Session, SignIn
 from domain.views import OnboardingView, Page, TimelineEvent
+from starter.bulk.files import RawRow
+from starter.bulk.office import Asked
 
 
 def view_of(begin: OnboardingInput, **changes: Any) -> OnboardingView:
@@ -649,3 +653,53 @@ class Till:
         return Credited(
             account_id=credit.account_id, amount_minor=minor, balance_minor=minor, currency="GBP", replayed=replayed
         )
+
+
+class BulkDesk:
+    """One bulk run of the first white label, with one row."""
+
+    KNOWN = "2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11"
+
+    def __init__(self) -> None:
+        self.run = BulkRun(
+            id=self.KNOWN,
+            tenant_id="5f0c5f0e-0000-4000-8000-000000000001",
+            fingerprint="f",
+            state=RunState.RUNNING,
+            rate=120,
+            at_once=20,
+            created_by="key-0",
+            created_at=datetime(2026, 11, 22, 9, 0, tzinfo=UTC),
+            rows={RowState.WAITING: 1},
+        )
+        problem = RowProblem(code="missing", detail="This is missing. Add it.", pointer="/customer", column="customer.name")
+        self.of_row = BulkRow(number=1, line=2, state=RowState.REFUSED, onboarding_id=self.KNOWN, problems=(problem,))
+
+    async def check(self, principal: Principal, tenant: Tenant, rows: Iterable[RawRow], asked: Asked) -> list[NewRow]:
+        return [NewRow(number=row.number, line=row.line, problems=tuple(row.problems)) for row in rows]
+
+    async def start(
+        self, principal: Principal, tenant: Tenant, rows: Iterable[RawRow], asked: Asked, key: str
+    ) -> tuple[BulkRun, bool]:
+        list(rows)
+        return self.run, False
+
+    async def get(self, run_id: str, scope: str) -> BulkRun:
+        if run_id != self.KNOWN or scope not in {PLATFORM, self.run.tenant_id}:
+            raise NotFound("There is no such bulk run, or it is not yours to see.")
+        return self.run
+
+    async def steer(self, run: BulkRun, update: str, value: Value, update_id: str | None) -> BulkProgress:
+        return BulkProgress(run_id=run.id, state=run.state, rate=run.rate, at_once=run.at_once, started=0)
+
+    async def undo(self, *_: Any) -> BulkRow:
+        raise Refused("Nothing of this row was started, so there is nothing to undo.", code="nothing_to_undo")
+
+    async def correct(self, *_: Any) -> BulkRow:
+        return self.of_row
+
+    async def list(self, tenant_id: str, page_size: int, page_token: str | None) -> Page[BulkRun]:
+        return _page([self.run], page_size, page_token, [tenant_id])
+
+    async def rows(self, run_id: str, state: RowState | None, page_size: int, page_token: str | None) -> Page[BulkRow]:
+        return _page([self.of_row], page_size, page_token, [run_id, state])

@@ -31,6 +31,7 @@ from domain.access import Role
 from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
+from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.changes import Changes
 from starter.first_access import FirstAccess
@@ -185,10 +186,11 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     cheap = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     access = FirstAccess(database.users, cheap, SECRETS, 12)
     catalogue = RememberedCatalogue(database.catalogue)
+    onboardings = Onboardings(
+        client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, access=access
+    )
     services = Services(
-        onboardings=Onboardings(
-            client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, access=access
-        ),
+        onboardings=onboardings,
         reader=database.reader,
         catalogue=catalogue,
         identities=database.identities,
@@ -214,6 +216,8 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         baskets=database.baskets,
         drafts=database.drafts,
         number_acts=NumberActs(client, database.stock, settings.task_queue),
+        bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue),
+        bulk_runs=database.bulk,
         card_page=CardPage("https://cards.test"),
         webhooks=Webhooks(),
         secrets=SECRETS,

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.catalogue import Schedule
+from domain.numbers import NumberSelection
 from domain.onboarding import OnboardingInput, Outcome, State, UndoResolution
+from domain.orders import Service
 from tests.builders import an_onboarding, by, paid_by_parent
 from tests.simulators import Fault, World
 from tests.workflows.conftest import Handle, Office
@@ -64,6 +66,19 @@ async def test_an_approver_who_never_comes_is_reminded_on_time_and_the_order_exp
     assert days_after(sent[0][1], [at for _, at in sent]) == [0, 1, 3]
     assert all(mail.to == "operators" for mail in world.mails), "the customer has heard nothing of it yet"
     assert world.effects == []
+
+
+async def test_a_substitute_that_nobody_answers_for_is_reminded_of_and_the_order_expires(office: Office, world: World) -> None:
+    world.lost = {"+441214960123"}
+    service = Service(numbers=NumberSelection(explicit=("+441214960123",)))
+    order = paid_by_parent(services=(service,), substitutes="offer")
+    outcome, handle = await ended_by_itself(office, an_onboarding(order, schedule=SHORT))
+    assert (outcome.state, outcome.code) == (State.EXPIRED, "substitute_expired")
+    sent = await letters(handle)
+    assert [name for name, _ in sent] == ["substitute_offered", "substitute_reminder_1", "substitute_reminder_2"]
+    assert days_after(sent[0][1], [at for _, at in sent]) == [0, 1, 3]
+    assert {(mail.to, mail.code) for mail in world.mails} == {("operators", "substitute_offered")}
+    assert (world.effects, world.undone) == ([], ["reserve_numbers", "open_account"])
 
 
 async def test_a_customer_who_activates_but_never_pays_is_reminded_and_the_order_expires(office: Office, world: World) -> None:

@@ -90,6 +90,7 @@ async def test_constraints_and_partial_indexes_are_really_there(empty_url: str) 
         "ix_numbers_quarantined_until": False,
         "ix_baskets_open": False,
         "ix_balance_alerts_due": False,
+        "ix_bulk_rows_working": False,
     }
 
 

@@ -1,0 +1,207 @@
+"""Reading a file of orders, CSV or JSON lines, one row at a time. It is read to its end or not at all.
+
+What makes the whole file unreadable is ``Unreadable``; what is wrong with one row alone stays with that row.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, Literal
+
+from domain.bulk import MOST_ROWS, RowProblem
+from starter.bulk.columns import known, path_of, value_of
+from starter.problems import pointer
+
+Format = Literal["csv", "ndjson"]
+_DELIMITERS = (",", ";", "\t")
+_MOST_COLUMNS = 500
+_MOST_LINE = 128_000
+"""As much as one order alone may hold."""
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+class Unreadable(Exception):
+    """The file cannot be read; the message is a sentence for whoever has sent it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class RawRow:
+    """One row as it was written: the order as data, or what keeps it from being that. ``columns`` names them by pointer."""
+
+    number: int
+    line: int
+    data: dict[str, Any] | None = None
+    problems: list[RowProblem] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+def read(file: IO[bytes], kind: Format) -> Iterator[RawRow]:
+    """The rows of a file, from its beginning. Raises ``Unreadable``, also in the middle."""
+    file.seek(0)
+    mark = _BYTE_ORDER_MARKS.get(file.read(2))
+    if mark:
+        raise Unreadable("file_encoding", f"This file is {mark}. Save it as UTF-8 (in a spreadsheet: CSV UTF-8).")
+    file.seek(0)
+    # Bytes that are not UTF-8 are marked here and found again in their cell: so row and column can be named.
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        empty = True
+        for row in _csv(text) if kind == "csv" else _lines(text):
+            empty = False
+            if row.number > MOST_ROWS:
+                raise Unreadable("too_many_rows", f"A file may hold {MOST_ROWS:,} orders. Split it in several.")
+            yield row
+        if empty:
+            raise Unreadable("file_empty", "This file has no rows. Write at least one order below the names of the columns.")
+    finally:
+        text.detach()
+
+
+def _csv(text: io.TextIOWrapper) -> Iterator[RawRow]:
+    header_line = text.readline(_MOST_LINE)
+    reader = csv.reader([header_line], delimiter=_delimiter(header_line), strict=True)
+    header = [name.strip() for name in _next(reader, 0)]
+    _check(header)
+    rows = csv.reader(text, delimiter=_delimiter(header_line), strict=True)
+    number = 0
+    while True:
+        line = rows.line_num + 2
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _broken(error, line) from error
+        if any(cell.strip() for cell in cells):
+            number += 1
+            yield _row_of_cells(number, line, header, cells)
+
+
+def _delimiter(header: str) -> str:
+    """What separates the columns: names hold none of these."""
+    return max(_DELIMITERS, key=header.count)
+
+
+def _next(reader: Any, line: int) -> list[str]:
+    try:
+        return list(next(reader, []))
+    except csv.Error as error:
+        raise _broken(error, line + 1) from error
+
+
+def _broken(error: csv.Error, line: int) -> Unreadable:
+    what = str(error)
+    if "field larger" in what:
+        return Unreadable("file_broken", f"A cell that begins in line {line} is too long. Is a closing quote missing there?")
+    if "unexpected end" in what:
+        return Unreadable("file_broken", f"The file ends within the quotes that line {line} has opened. Is it all there?")
+    return Unreadable(
+        "file_broken",
+        f"Line {line} is not CSV: after a closing quote there must be a separator. Double every quote within a quoted cell.",
+    )
+
+
+def _check(header: list[str]) -> None:
+    if not any(header):
+        raise Unreadable("file_empty", "This file has no rows. Its first line names the columns, such as customer.name.")
+    if len(header) > _MOST_COLUMNS:
+        raise Unreadable("too_many_columns", f"A file may have {_MOST_COLUMNS} columns.")
+    for place, name in enumerate(header, 1):
+        shown = name[:80].encode("utf-8", "replace").decode()
+        if not name:
+            raise Unreadable("column_unknown", f"Column {place} has no name in the first line.")
+        if not known(name):
+            raise Unreadable(
+                "column_unknown",
+                f"There is no column {shown!r}. Columns are fields of an order with dots, such as customer.contact.email; "
+                "GET /v1/bulk-columns lists them.",
+            )
+        if name in header[: place - 1]:
+            raise Unreadable("column_twice", f"The column {shown!r} is there twice.")
+    fields: dict[tuple[str | int, ...], str] = {}
+    for name in header:
+        other = fields.setdefault(path_of(name), name)
+        if other != name:
+            raise Unreadable("column_twice", f"The columns {other!r} and {name!r} are the same field. Leave one out.")
+
+
+def _row_of_cells(number: int, line: int, header: list[str], cells: list[str]) -> RawRow:
+    row = RawRow(number=number, line=line)
+    if len(cells) != len(header):
+        detail = f"This row has {len(cells)} cells, and there are {len(header)} columns. Quote cells that hold the separator."
+        row.problems.append(RowProblem(code="row_shape", detail=detail))
+        return row
+    data: dict[str, Any] = {}
+    for name, cell in zip(header, cells, strict=True):
+        if not cell.strip():
+            continue
+        if _is_foreign(cell):
+            row.problems.append(_not_utf8(name))
+            continue
+        path = path_of(name)
+        row.columns[pointer(path)] = name
+        _put(data, path, value_of(name, cell))
+    row.data = None if row.problems else _dense(data)
+    return row
+
+
+def _put(data: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
+    node: Any = data
+    for part in path[:-1]:
+        node = node.setdefault(part, {})
+    node[path[-1]] = value
+
+
+def _dense(node: Any) -> Any:
+    """Entries by their place become lists. A place that was left out is an empty entry, which the order's check finds."""
+    if not isinstance(node, dict):
+        return node
+    if node and all(isinstance(key, int) for key in node):
+        return [_dense(node.get(place, {})) for place in range(max(node) + 1)]
+    return {key: _dense(value) for key, value in node.items()}
+
+
+def _is_foreign(text: str) -> bool:
+    return bool(re.search("[\ud800-\udfff]", text))
+
+
+def _not_utf8(column: str | None) -> RowProblem:
+    detail = "This is not UTF-8. Save the file as UTF-8 (in a spreadsheet: CSV UTF-8), and look whether the text is right."
+    return RowProblem(code="file_encoding", detail=detail, column=column)
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[RawRow]:
+    number = line = 0
+    while written := text.readline(_MOST_LINE + 1):
+        line += 1
+        if len(written) > _MOST_LINE:
+            raise Unreadable("file_broken", f"Line {line} is longer than an order may be ({_MOST_LINE:,} characters).")
+        if not written.strip():
+            continue
+        number += 1
+        yield _row_of_json(number, line, written)
+
+
+def _row_of_json(number: int, line: int, written: str) -> RawRow:
+    row = RawRow(number=number, line=line)
+    if _is_foreign(written):
+        row.problems.append(_not_utf8(None))
+        return row
+    try:
+        data = json.loads(written)
+    except (ValueError, RecursionError):
+        row.problems.append(RowProblem(code="json_invalid", detail="This line is not well-formed JSON."))
+        return row
+    if not isinstance(data, dict):
+        row.problems.append(RowProblem(code="json_invalid", detail="This line must be a JSON object: one order."))
+        return row
+    row.data = data
+    return row
