@@ -7,7 +7,9 @@ from domain.existing import AccountRecord
 from domain.orders import Order, Segment
 from domain.rules import Finding
 
-OF_THE_ORDER = frozenset({"account_id", "services", "plan", "basket", "acknowledged_warnings", "notifications", "afterwards"})
+OF_THE_ORDER = frozenset(
+    {"account_id", "services", "plan", "basket", "substitutes", "acknowledged_warnings", "notifications", "afterwards"}
+)
 """Fields of ``Order`` that such an order has; all others are the account's."""
 _OF_THE_ACCOUNT = (frozenset(Order.model_fields) | {"password", "pin"}) - OF_THE_ORDER
 

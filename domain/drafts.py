@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from domain.additions import OF_THE_ORDER
 from domain.base import Value
 from domain.baskets import Basket
 from domain.customer import Country
@@ -25,6 +26,7 @@ OPEN_FOR = timedelta(days=30)
 KEPT_FOR = timedelta(days=30)
 """How long a draft that has ended can still be looked at, before it is deleted with everything personal in it."""
 MOST_SERVICES = 50
+_BESIDE_THE_ORDER = frozenset({"white_label", "terms_accepted", "create_sip_device"})
 
 
 class DraftState(StrEnum):
@@ -88,6 +90,12 @@ class Draft(Value):
     def only_account(self) -> bool:
         """Whether only an account is created (S3-15)."""
         return self.entered.get("only_account") is True
+
+    @property
+    def account_id(self) -> str | None:
+        """The account that the services are added to; ``None`` for a new customer (S3-08)."""
+        named = self.entered.get("account_id")
+        return named if isinstance(named, str) and named else None
 
     @property
     def services(self) -> int:
@@ -232,6 +240,9 @@ def order_body(draft: Draft) -> dict[str, Any]:
     left_out = DRAFT_ONLY | MANAGED
     if draft.only_account:
         left_out |= {field for field, section in FIELDS.items() if section in PASSED_OVER | {Section.SERVICE}}
+    if draft.account_id is not None:
+        # What the account decides is kept and not ordered: it comes back if a new customer is chosen after all.
+        left_out |= {field for field in FIELDS if field.partition(".")[0] not in OF_THE_ORDER | _BESIDE_THE_ORDER}
     body = body_of(draft.entered, [field for field in FIELDS if field not in left_out])
     services = body.pop("services", [])[: draft.services]
     if draft.services:

@@ -1,14 +1,27 @@
 """The order that a body describes: for a new customer, or for an account that is there already (S3-08)."""
 
 from domain.access import Principal
+from domain.accounts import Accounts
 from domain.catalogue import Tenant
 from domain.errors import NotFound
-from domain.existing import AccountRecord, may_be_added_to
+from domain.existing import AccountBook, AccountRecord, may_be_added_to
 from domain.orders import Order
 from starter import problems
 from starter.api.access import own_tenant
 from starter.schemas.orders import CreateOnboarding
 from starter.services import Services
+
+
+async def account_for(accounts: Accounts, book: AccountBook, principal: Principal, account_id: str) -> AccountRecord:
+    """The account that something is to be added to. Raises ``NotFound``, and ``Refused`` for one that nothing can be added to."""
+    # The kind and the state first: what is known of an account that is not active is not for orders.
+    seen = await accounts.get(account_id, principal.scope)
+    if refused := may_be_added_to(seen.kind, seen.status, ()):
+        raise refused
+    account = await book.record(account_id, principal.scope)
+    if refused := may_be_added_to(account.kind, account.status, account.calling.suspended_for):
+        raise refused
+    return account
 
 
 async def read(services: Services, principal: Principal, body: CreateOnboarding) -> tuple[Tenant, Order, AccountRecord | None]:
@@ -21,13 +34,7 @@ async def read(services: Services, principal: Principal, body: CreateOnboarding)
     if body.account_id is None:
         tenant = await own_tenant(services, principal, body.white_label)
     else:
-        # The kind and the state first: what is known of an account that is not active is not for orders.
-        seen = await services.accounts.get(body.account_id, principal.scope)
-        if refused := may_be_added_to(seen.kind, seen.status, ()):
-            raise refused
-        account = await services.existing.record(body.account_id, principal.scope)
-        if refused := may_be_added_to(account.kind, account.status, account.calling.suspended_for):
-            raise refused
+        account = await account_for(services.accounts, services.existing, principal, body.account_id)
         tenant = await services.catalogue.tenant(account.tenant_id)
         if body.white_label is not None and (await own_tenant(services, principal, body.white_label)).id != tenant.id:
             raise NotFound("There is no such account, or it is not yours to see.")

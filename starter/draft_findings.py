@@ -14,6 +14,7 @@ from domain.access import Principal
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.drafts import Draft, Kept, order_body
+from domain.existing import AccountRecord
 from domain.forms import Stage
 from domain.orders import Order
 from domain.ports import Catalogue
@@ -67,21 +68,29 @@ def _explicit(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"/services/{position}/numbers/explicit/{index}", text
 
 
-async def assess_draft(catalogue: Catalogue, principal: Principal, tenant: Tenant, kept: Kept, now: datetime) -> Assessed:
-    """Look at a draft as it stands, and change nothing."""
+async def assess_draft(
+    catalogue: Catalogue,
+    principal: Principal,
+    tenant: Tenant,
+    kept: Kept,
+    now: datetime,
+    adds_to: AccountRecord | None = None,
+) -> Assessed:
+    """Look at a draft as it stands, and change nothing. ``adds_to`` is the account that it names."""
     draft, body = kept.draft, order_body(kept.draft)
-    body["customer"] = {"contact": {}} | body.get("customer", {})
+    if adds_to is None:
+        body["customer"] = {"contact": {}} | body.get("customer", {})
     found: list[Finding] = []
-    parsed, order, left_out = _readable(body, draft.country, found)
+    parsed, order, left_out = _readable(body, draft.country, found, adds_to)
     price: Quote | None = None
     reasons: tuple[str, ...] = ()
     if order is not None and parsed is not None:
         terms = attested(principal, tenant, order, now, address=None) if parsed.terms_accepted else None
-        assessment = await assess(catalogue, tenant, order, terms, now)
+        assessment = await assess(catalogue, tenant, order, terms, now, adds_to)
         price, reasons = assessment.price, assessment.approval_reasons
         found += (finding for finding in assessment.findings if field_of(finding.pointer) not in left_out)
         told = {finding.pointer for finding in found}
-        for place in tenant.form.missing(body, Stage.SUBMIT):
+        for place in tenant.form.missing(body, Stage.SUBMIT) if adds_to is None else ():
             if field_of(place) in left_out and place not in told:
                 message = f"The form of this white label ({tenant.form.name}) asks for this."
                 found.append(Finding(code="field_required", pointer=place, message=message, fix="Fill it in."))
@@ -92,7 +101,7 @@ async def assess_draft(catalogue: Catalogue, principal: Principal, tenant: Tenan
 
 
 def _readable(
-    body: dict[str, Any], country: str, found: list[Finding]
+    body: dict[str, Any], country: str, found: list[Finding], adds_to: AccountRecord | None
 ) -> tuple[CreateOnboarding | None, Order | None, set[str]]:
     """The order without the fields that cannot be read, which are told in ``found``."""
     left_out = set[str]()
@@ -103,7 +112,7 @@ def _readable(
             fresh = [of_validation(item["type"], item["loc"], item["msg"]) for item in error.errors(include_url=False)]
             order = None
         else:
-            order, fresh = parsed.order(country)
+            order, fresh = parsed.order(country, adds_to)
             if order is not None:
                 return parsed, order, left_out
         found += fresh
@@ -116,9 +125,10 @@ def _readable(
 
 def _without(body: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:
     kept = {name: value for name, value in body.items() if name not in left_out}
-    kept["customer"] = {name: value for name, value in body["customer"].items() if f"customer.{name}" not in left_out} | {
-        field.removeprefix("customer."): value for field, value in _STAND_INS.items() if field in left_out
-    }
+    if "customer" in body:
+        kept["customer"] = {name: value for name, value in body["customer"].items() if f"customer.{name}" not in left_out} | {
+            field.removeprefix("customer."): value for field, value in _STAND_INS.items() if field in left_out
+        }
     if "services" in body:
         kept["services"] = [
             {name: value for name, value in service.items() if f"services.{name}" not in left_out}

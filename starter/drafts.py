@@ -31,13 +31,16 @@ from domain.drafts import (
     way,
 )
 from domain.errors import NotFound, Refused
+from domain.existing import AccountBook, AccountRecord
 from domain.forms import Stage
 from domain.ports import Catalogue
 from domain.rules import Finding
 from domain.sections import Form, field_of, form_named
 from starter import problems
+from starter.additions import account_for
 from starter.draft_entries import bounded, with_numbers, without_number
 from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
+from starter.first_access import Shown
 from starter.onboardings import Onboardings
 from starter.problems import Problem
 from starter.schemas.orders import CreateOnboarding
@@ -47,10 +50,17 @@ class Drafting:
     """The drafts that one caller may see: those of every account in which they may create onboardings."""
 
     def __init__(
-        self, drafts: Drafts, accounts: Accounts, catalogue: Catalogue, onboardings: Onboardings, principal: Principal
+        self,
+        drafts: Drafts,
+        accounts: Accounts,
+        existing: AccountBook,
+        catalogue: Catalogue,
+        onboardings: Onboardings,
+        principal: Principal,
     ) -> None:
         self._drafts = drafts
         self._accounts = accounts
+        self._existing = existing
         self._catalogue = catalogue
         self._onboardings = onboardings
         self._principal = principal
@@ -86,7 +96,24 @@ class Drafting:
         """What is found about it now, and today's price. Of one that has ended nothing is."""
         if kept.draft.state is not DraftState.OPEN:
             return Assessed(findings=())
-        return await assess_draft(self._catalogue, self._principal, tenant, kept, datetime.now(UTC))
+        adds_to, found = await self._account(kept.draft)
+        if found is not None:
+            return Assessed(findings=(found,))
+        return await assess_draft(self._catalogue, self._principal, tenant, kept, datetime.now(UTC), adds_to)
+
+    async def _account(self, draft: Draft) -> tuple[AccountRecord | None, Finding | None]:
+        """The account that the draft adds to if it names one (S3-08), or why nothing can be added to it."""
+        if draft.account_id is None:
+            return None, None
+        fix = "Name another customer, or leave it out to create a new one."
+        try:
+            account = await account_for(self._accounts, self._existing, self._principal, draft.account_id)
+        except (NotFound, Refused) as error:
+            return None, Finding(code=error.code, pointer="/account_id", message=error.message, fix=fix)
+        if account.tenant_id != draft.tenant_id:
+            message = "This customer is another white label's, and the draft is not."
+            return None, Finding(code="other_white_label", pointer="/account_id", message=message, fix=fix)
+        return account, None
 
     # Changing
 
@@ -175,14 +202,15 @@ class Drafting:
         address: str | None,
         seen: int | None,
         secrets: Mapping[str, str] | None = None,
-    ) -> Kept:
+    ) -> tuple[Kept, Shown]:
         """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
 
-        ``secrets`` are the fields of the order that no draft keeps. While it is under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the
-        onboarding that was started or starts it.
+        ``secrets`` are the fields of the order that no draft keeps; returned are those that were made, for this once. While it is
+        under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the onboarding
+        that was started or starts it.
         """
         token, onboarding = str(uuid.uuid4()), keys.draft_onboarding_id(draft.id, draft.created_at)
-        alone = True
+        alone, shown = True, Shown()
 
         def freeze(now: Draft) -> Wish:
             nonlocal alone
@@ -196,19 +224,19 @@ class Drafting:
 
         kept = await self._drafts.change(draft.id, freeze)
         if kept.draft.state is DraftState.SUBMITTED:
-            return kept
+            return kept, shown
         if alone or not await self._exists(onboarding, tenant):
             if not alone:
                 # Only now: an order that was started before may be about to take what the basket holds.
                 kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
             try:
-                await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
+                shown = await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
             except (Problem, Refused):
                 settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
                 if settled is None:
                     raise
-                return settled
-        return await self._settled(draft.id, onboarding)
+                return settled, shown
+        return await self._settled(draft.id, onboarding), shown
 
     async def _start(
         self,
@@ -218,7 +246,7 @@ class Drafting:
         fingerprint: str,
         address: str | None,
         secrets: Mapping[str, str],
-    ) -> None:
+    ) -> Shown:
         body = order_body(kept.draft) | dict(secrets)
         found = (await self.assess(kept, tenant)).findings
         codes = body.get("acknowledged_warnings", ())
@@ -233,12 +261,13 @@ class Drafting:
                 for item in error.errors(include_url=False, include_input=False)
                 if item["loc"] and item["loc"][0] in secrets
             ]
-        order = parsed.order(kept.draft.country)[0] if parsed else None
+        adds_to, _ = await self._account(kept.draft)
+        order = parsed.order(kept.draft.country, adds_to)[0] if parsed else None
         if blocking or parsed is None or order is None:
             raise problems.of_findings(blocking)
         if kept.basket is not None and kept.basket.numbers and not kept.draft.only_account:
             order = order.model_copy(update={"basket": kept.basket.id})
-        await self._onboardings.start(
+        started = await self._onboardings.start(
             self._principal,
             tenant,
             order,
@@ -247,7 +276,10 @@ class Drafting:
             fingerprint=fingerprint,
             terms_accepted=parsed.terms_accepted,
             address=address,
+            wanted=parsed.wanted,
+            adds_to=adds_to,
         )
+        return started.shown
 
     async def _thawed(self, draft_id: str, token: str, alone: bool, onboarding: str, tenant: Tenant) -> Kept | None:
         """After a no: let the draft be changed again. But if another submission of it was a yes, that one counts."""
@@ -324,6 +356,8 @@ def _target(form: Form, draft: Draft, target: str) -> Collection[str]:
 
 def _filled_in(tenant: Tenant, form: Form, draft: Draft, names: Collection[str]) -> None:
     """Raises the 422 ``Problem`` if a field is empty that the form asks for before one goes on."""
+    if draft.account_id is not None:
+        return  # the account has been asked already
     fields = {field for name in names for field in form[name]}
     found = [
         Finding(

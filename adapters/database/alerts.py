@@ -24,6 +24,8 @@ _CROSS = (
     .values(armed=False, crossing=_b.crossing + 1, balance_minor=_BALANCE, crossed_at=_moment)
 )
 _ARM = update(balance_alerts).where(_OF, _b.armed.is_(False), _b.below_minor <= _BALANCE).values(armed=True)
+_NEVER = -(2**53)
+"""A mark that no balance falls below."""
 _READ_BALANCE = select(_a.balance_minor).where(_a.id == bindparam("of"))
 _BEGIN = insert(balance_alerts)
 _DUE = (
@@ -58,6 +60,16 @@ def begin(connection: Connection, account_id: str, onboarding_id: str, alert: Lo
         "handed": 0,
     }
     connection.execute(_BEGIN, row)
+
+
+def change(connection: Connection, account_id: str, onboarding_id: str, alert: LowBalanceAlert | None) -> None:
+    """Set the alert anew. One that is switched off keeps its row: crossings are counted on, never from the beginning."""
+    on = alert is not None and alert.enabled
+    balance = connection.execute(_READ_BALANCE, {"of": account_id}).scalar_one()
+    below = alert.below_minor if alert is not None and on else _NEVER
+    row = {"below_minor": below, "armed": balance >= below} | ({"email": alert.email} if alert is not None else {})
+    if not connection.execute(update(balance_alerts).where(_b.account_id == account_id).values(**row)).rowcount:
+        begin(connection, account_id, onboarding_id, alert)
 
 
 def end(connection: Connection, account_id: str) -> None:

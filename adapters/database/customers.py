@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.database import calling, existing, progress, step_keys
+from adapters.database import alerts, calling, existing, progress, step_keys
 from adapters.database.statements import PerDialect
 from adapters.database.tables import accounts, customers, onboardings, tenants
 from adapters.transactions import Transactions
@@ -89,6 +89,8 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     if not fields:
         return CustomerWrite()
     _write(connection, account, after)
+    if "low_balance_alert" in fields:
+        alerts.change(connection, account.account_id, account.onboarding_id, after.low_balance_alert)
     news = calling.carry_out(connection, _exemption(change, after)) if "late_payment_exempt" in fields else None
     detail = {"fields": ", ".join(fields)}
     if change.approved_by is not None:

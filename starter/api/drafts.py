@@ -47,7 +47,7 @@ Seen = Annotated[int | None, Depends(_seen)]
 
 
 async def _drafting(principal: Caller, services: Work) -> Drafting:
-    return Drafting(services.drafts, services.accounts, services.catalogue, services.onboardings, principal)
+    return Drafting(services.drafts, services.accounts, services.existing, services.catalogue, services.onboardings, principal)
 
 
 Mine = Annotated[Drafting, Depends(_drafting)]
@@ -204,13 +204,14 @@ async def submit_draft(
     address = request.client.host if request.client else None
     again = kept.draft.state is DraftState.SUBMITTED
     try:
-        kept = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, body.given() if body else {})
+        kept, shown = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, body.given() if body else {})
     except DraftChanged as error:
         raise _changed(error) from error
     response.headers["Location"] = f"/v1/onboardings/{kept.draft.onboarding_id}"
     if again:
         response.headers["Idempotent-Replayed"] = "true"
-    return await _shown(drafting, kept, tenant, response)
+    answer = await _shown(drafting, kept, tenant, response)
+    return answer.model_copy(update={"password": shown.password, "pin": shown.pin})
 
 
 @router.delete(

@@ -95,6 +95,10 @@ class DraftBody(BaseModel):
     basket: BasketBody | None = Field(description="What is held for the draft, and how long; null if nothing is")
     onboarding_id: str | None
     onboarding: Links | None
+    password: str | None = Field(
+        default=None, description="The contact's, if it was made on this submission. In no other answer"
+    )
+    pin: str | None = Field(default=None, description="The account's, if it was made on this submission. In no other answer")
 
     @classmethod
     def of(cls, kept: Kept, tenant: Tenant, assessed: Assessed, basket: BasketBody | None) -> Self:

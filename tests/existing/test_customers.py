@@ -228,3 +228,28 @@ async def test_customers_of_others_and_those_not_there_yet_are_not_shown(house: 
     assert (made.status_code, made.json()["code"]) == (409, "account_not_ordered")
     await house.ask("POST", f"/v1/onboardings/{waiting}/cancel", "upper")
     await house.ended(waiting, "upper")
+
+
+async def test_the_low_balance_alert_is_changed_for_the_ledger_too(house: House) -> None:
+    """What the ledger looks at is a row of its own; crossings that were counted are never counted again."""
+    account = (await house.customer())["account_id"]
+
+    def alert(connection: Any) -> list[tuple[str, int, bool, int]]:
+        query = text("SELECT email, below_minor, armed, crossing FROM balance_alerts WHERE account_id = :of")
+        return [
+            (row.email, row.below_minor, bool(row.armed), row.crossing) for row in connection.execute(query, {"of": account})
+        ]
+
+    async def set_to(value: dict[str, Any] | None) -> list[tuple[str, int, bool, int]]:
+        answer = await change(house, account, low_balance_alert=value)
+        assert answer.status_code == 200, answer.text
+        return await house.database._transactions.read(alert)
+
+    email = "treasurer@harbour.example.com"
+    assert await set_to({"below_minor": 500, "email": email}) == [(email, 500, False, 0)], "below already: nothing to fall from"
+    assert await set_to({"below_minor": 0, "email": email}) == [(email, 0, True, 0)]
+    for off in ({"below_minor": 0, "email": email, "enabled": False}, None):
+        ((_, below, _, crossing),) = await set_to(off)
+        assert below < -1_000_000_000
+        assert crossing == 0
+    assert await set_to({"below_minor": 0, "email": "new@harbour.example.com"}) == [("new@harbour.example.com", 0, True, 0)]

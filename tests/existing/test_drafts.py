@@ -1,0 +1,52 @@
+"""A draft for a customer who is there already: the account decides what a new customer would be asked."""
+
+from typing import Any
+
+import pytest
+
+from tests.existing.conftest import ONE, House
+
+
+async def section(house: House, draft: str, name: str, entered: dict[str, Any]) -> dict[str, Any]:
+    answer = await house.ask("PUT", f"/v1/drafts/{draft}/sections/{name}", "upper", json=entered)
+    assert answer.status_code == 200, answer.text
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+def findings(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["code"], one["pointer"]) for part in shown["sections"] for one in part["findings"]]
+
+
+@pytest.mark.requirement("S3-03", "S3-08")
+async def test_a_draft_adds_services_to_the_customer_that_it_names(house: House) -> None:
+    first = await house.customer()
+    draft = (await house.ask("POST", "/v1/drafts", "upper", json={})).json()["id"]
+    await section(house, draft, "customer", {"customer": {"name": "Somebody new"}})
+    await section(house, draft, "service", {"services": [{"label": "Back office"}]})
+    shown = await section(house, draft, "numbers", {"services": [{"numbers": ONE}]})
+    assert not shown["valid"], "a new customer, of whom only the name is known"
+    shown = await section(house, draft, "customer", {"account_id": first["account_id"]})
+    assert findings(shown) == [("field_required", "/terms_accepted")] or not shown["valid"]
+    shown = await section(house, draft, "creation", {"terms_accepted": True})
+    assert shown["valid"], findings(shown)
+    assert shown["price"]["net_minor"] == 1500 + 200, "the plan's set-up was paid when the account was opened"
+    answer = await house.ask("POST", f"/v1/drafts/{draft}/submit", "upper", headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    ended = await house.ended(answer.json()["onboarding_id"], "upper")
+    assert (ended["state"], ended["account_id"]) == ("active", first["account_id"])
+    assert len(await house.lines(first["account_id"])) == 2
+
+
+async def test_what_cannot_be_added_to_is_told_at_once_and_another_s_customer_does_not_exist(house: House) -> None:
+    other = await house.customer("other", "Elsewhere Ltd")
+    draft = (await house.ask("POST", "/v1/drafts", "upper", json={})).json()["id"]
+    for account in (other["account_id"], "00000000-0000-4000-8000-000000000000"):
+        shown = await section(house, draft, "customer", {"account_id": account})
+        assert findings(shown) == [("not_found", "/account_id")]
+        assert shown["price"] is None
+        refused = await house.ask("POST", f"/v1/drafts/{draft}/submit", "upper", headers={"Idempotency-Key": "k"})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/account_id")
+    shown = await section(house, draft, "customer", {"customer": {"name": "Somebody new"}})
+    assert shown["state"] == "open"
+    assert ("not_found", "/account_id") not in findings(shown)
