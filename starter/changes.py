@@ -46,10 +46,10 @@ class Changes:
 
         A repetition with the same key is the same change. Raises ``Refused`` with the reason, ``Unavailable`` without Temporal.
         """
-        await self.begin(workflow, change)
+        await self.start(workflow, change)
         return await self._done(_id(workflow, change.account_id, change.key))
 
-    async def begin(self, workflow: str, change: AccountChange) -> None:
+    async def start(self, workflow: str, change: AccountChange) -> None:
         """Have it begun, and do not wait. Raises ``Unavailable`` without Temporal."""
         try:
             async with asyncio.timeout(PATIENCE):

@@ -106,7 +106,7 @@ async def change_customer(
         needs_approval=waits,
     )
     if waits:
-        await services.changes.begin("customer", change)
+        await services.changes.start("customer", change)
         response.status_code = status.HTTP_202_ACCEPTED
         response.headers["Location"] = f"/v1/accounts/{account_id}/customer/changes/{change.key}"
         return _answer(account, response).model_copy(update={"waits_for_approval": change.key})

@@ -59,7 +59,7 @@ class Obedient:
     async def carry_out(self, workflow: str, change: Any) -> bool:
         return True
 
-    async def begin(self, workflow: str, change: Any) -> None:
+    async def start(self, workflow: str, change: Any) -> None:
         pass
 
     async def decide(self, workflow: str, account_id: str, key: str, verdict: str, by: Any) -> bool:
