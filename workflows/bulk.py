@@ -55,6 +55,9 @@ class BulkWorkflow:
             await self._note()
         patience = _LOOK_AGAIN[0]
         while not self._cancelled:
+            # A cancel that met a step which then succeeded is found here, and nowhere else.
+            if workflow.cancellation_reason() is not None:
+                raise asyncio.CancelledError
             if self._paused:
                 await workflow.wait_condition(lambda: self._cancelled or not self._paused)
             elif self._not_before is not None and self._not_before > workflow.now():
@@ -64,8 +67,6 @@ class BulkWorkflow:
             else:
                 # Whatever is cancelled meanwhile: what was begun to be started is started, and written down.
                 done = await undisturbed(asyncio.create_task(self._batch()))
-                if workflow.cancellation_reason() is not None:
-                    raise asyncio.CancelledError
                 if done.started:
                     patience = _LOOK_AGAIN[0]
                 elif done.left:

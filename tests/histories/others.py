@@ -9,23 +9,27 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from activities.alerts import AlertActivities
+from activities.bulk import BulkActivities
 from activities.drafts import DraftActivities
 from activities.registry import methods_of
 from activities.stock import QuarantineActivities, ReaperActivities, RoutingActivities
 from domain.alerts import AlertBounds, LowBalance, UndeliveredAlert
+from domain.bulk import BatchOrder, BulkInput, Claimed, NewRow, RunNote, Throttle
 from domain.calling import Calling, CallingChange, SuspensionReason
 from domain.customers import CustomerChange
 from domain.errors import NumberUnavailable, Refused, Unavailable
 from domain.numbers import Assignment
-from domain.onboarding import Decision
+from domain.onboarding import Decision, OnboardingInput
 from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
 from domain.services import ServiceChange
 from domain.transfers import Transfer
 from domain.voice import RoutedNumber
+from tests.builders import an_onboarding, by
 from tests.histories import existing
 from tests.simulators import Fault
 from tests.workflows.conftest import Office
 from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
+from workflows.bulk import BulkWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.customers import CustomerWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
@@ -56,6 +60,12 @@ class Shelf:
             DraftActivities(self),
         )
         return [*own, *existing.activities(self._called)]
+    rows: int = 0
+
+    def activities(self) -> list[Callable[..., Any]]:
+        return methods_of(
+            QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self), BulkActivities(self, self)
+        )
 
     def _called(self, name: str) -> None:
         if name in self.slow:
@@ -112,6 +122,22 @@ class Shelf:
 
     async def undelivered(self, undelivered: UndeliveredAlert) -> None:
         self._called("undelivered")
+    async def claim(self, order: BatchOrder) -> Claimed:
+        self._called("claim")
+        rows = [NewRow(number=number, line=number, begin=an_onboarding()) for number in range(min(order.most, self.rows))]
+        return Claimed(rows=tuple(rows), left=self.rows, busy=0)
+
+    async def started(self, run_id: str, numbers: Sequence[int]) -> None:
+        self.rows -= len(numbers)
+
+    async def note(self, note: RunNote) -> None:
+        self._called("note")
+
+    async def finish(self, run_id: str) -> bool:
+        return self.rows == 0
+
+    async def start(self, begin: OnboardingInput) -> None:
+        self._called("start")
 
 
 Play = Callable[[Office, Shelf], Awaitable[AnyHandle]]
@@ -305,3 +331,32 @@ async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
 async def drafts_swept(office: Office, shelf: Shelf) -> AnyHandle:
     shelf.drafts = 3
     return await begin(office, NumberReaperWorkflow.run, SweepBounds(batch=2, batches=5))
+async def _bulk(office: Office, shelf: Shelf, rows: int) -> AnyHandle:
+    shelf.rows = rows
+    return await begin(office, BulkWorkflow.run, BulkInput(run_id="run", rate=60, at_once=20))
+
+
+@other(state="running", started=12, left=0, rate=6000)
+async def bulk_paused_and_resumed(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"note", "claim", "start"}
+    handle = await _bulk(office, shelf, 12)
+    await handle.execute_update("pause", by())
+    await handle.execute_update("throttle", Throttle(actor="key:1", rate=6000))
+    await handle.signal("look_again")
+    await handle.execute_update("resume", by())
+    return handle
+
+
+@other(state="cancelled")
+async def bulk_cancelled(office: Office, shelf: Shelf) -> AnyHandle:
+    handle = await _bulk(office, shelf, 100)
+    await handle.execute_update("cancel", by())
+    return handle
+
+
+@other(state="cancelled")
+async def bulk_cancelled_by_temporal(office: Office, shelf: Shelf) -> AnyHandle:
+    handle = await _bulk(office, shelf, 100)
+    await handle.execute_update("pause", by())
+    await handle.cancel()
+    return handle
