@@ -23,6 +23,7 @@ FULL = an_order_body(
     account_type="postpaid",
     segment="normal",
     account_kind="customer",
+    substitutes="accept",
     credit_limit_minor=50_000,
     plan="office-20",
     price_list="standard",
