@@ -50,7 +50,7 @@ def _office(services: Services) -> AccountPinOffice:
     return cast("AccountPinOffice", services.pins)
 
 
-@router.post("/{account_id}/pin/verify", summary="Compare the PIN", responses=declared(403, 404, 409, 413, 429))  # noqa: FAST003
+@router.post("/{account_id}/pin/verify", summary="Compare the PIN", responses=declared(400, 403, 404, 409, 413, 429))  # noqa: FAST003
 async def verify_pin(principal: Caller, account: OwnAccount, body: VerifyPinBody, services: Work) -> PinVerified:
     """Five wrong answers in a quarter of an hour, and nobody is let try for the rest of it."""
     need(principal, Right.OPERATE)
@@ -63,7 +63,7 @@ async def verify_pin(principal: Caller, account: OwnAccount, body: VerifyPinBody
     return PinVerified(correct=correct)
 
 
-@router.put("/{account_id}/pin", summary="Set the PIN anew", responses=declared(403, 404, 409, 413))  # noqa: FAST003
+@router.put("/{account_id}/pin", summary="Set the PIN anew", responses=declared(400, 403, 404, 409, 413))  # noqa: FAST003
 async def set_pin(principal: Caller, account: OwnAccount, body: SetPinBody, services: Work, response: Response) -> PinSet:
     """For administrators. The old one stops working at once; the timeline tells who set it, and never which it is."""
     need(principal, Right.MANAGE_USERS)
