@@ -50,6 +50,7 @@ class Shelf:
     holds: list[Hold] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
     low: list[LowBalance] = field(default_factory=list)
+    rows: int = 0
 
     def activities(self) -> list[Callable[..., Any]]:
         own = methods_of(
@@ -58,14 +59,9 @@ class Shelf:
             ReaperActivities(self, self),
             AlertActivities(self),
             DraftActivities(self),
+            BulkActivities(self, self),
         )
         return [*own, *existing.activities(self._called)]
-    rows: int = 0
-
-    def activities(self) -> list[Callable[..., Any]]:
-        return methods_of(
-            QuarantineActivities(self), RoutingActivities(self), ReaperActivities(self, self), BulkActivities(self, self)
-        )
 
     def _called(self, name: str) -> None:
         if name in self.slow:
@@ -122,6 +118,7 @@ class Shelf:
 
     async def undelivered(self, undelivered: UndeliveredAlert) -> None:
         self._called("undelivered")
+
     async def claim(self, order: BatchOrder) -> Claimed:
         self._called("claim")
         rows = [NewRow(number=number, line=number, begin=an_onboarding()) for number in range(min(order.most, self.rows))]
@@ -331,6 +328,8 @@ async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
 async def drafts_swept(office: Office, shelf: Shelf) -> AnyHandle:
     shelf.drafts = 3
     return await begin(office, NumberReaperWorkflow.run, SweepBounds(batch=2, batches=5))
+
+
 async def _bulk(office: Office, shelf: Shelf, rows: int) -> AnyHandle:
     shelf.rows = rows
     return await begin(office, BulkWorkflow.run, BulkInput(run_id="run", rate=60, at_once=20))
