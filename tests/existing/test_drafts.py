@@ -22,13 +22,11 @@ def findings(shown: dict[str, Any]) -> list[tuple[str, str]]:
 async def test_a_draft_adds_services_to_the_customer_that_it_names(house: House) -> None:
     first = await house.customer()
     draft = (await house.ask("POST", "/v1/drafts", "upper", json={})).json()["id"]
-    await section(house, draft, "customer", {"customer": {"name": "Somebody new"}})
-    await section(house, draft, "service", {"services": [{"label": "Back office"}]})
-    shown = await section(house, draft, "numbers", {"services": [{"numbers": ONE}]})
+    await section(house, draft, "business", {"customer": {"name": "Somebody new"}})
+    wanted = {"services": [{"label": "Back office", "numbers": ONE}], "terms_accepted": True}
+    shown = await section(house, draft, "plan_and_payment", wanted)
     assert not shown["valid"], "a new customer, of whom only the name is known"
-    shown = await section(house, draft, "customer", {"account_id": first["account_id"]})
-    assert findings(shown) == [("field_required", "/terms_accepted")] or not shown["valid"]
-    shown = await section(house, draft, "creation", {"terms_accepted": True})
+    shown = await section(house, draft, "business", {"account_id": first["account_id"]})
     assert shown["valid"], findings(shown)
     assert shown["price"]["net_minor"] == 1500 + 200, "the plan's set-up was paid when the account was opened"
     answer = await house.ask("POST", f"/v1/drafts/{draft}/submit", "upper", headers={"Idempotency-Key": "k"})
@@ -39,14 +37,14 @@ async def test_a_draft_adds_services_to_the_customer_that_it_names(house: House)
 
 
 async def test_what_cannot_be_added_to_is_told_at_once_and_another_s_customer_does_not_exist(house: House) -> None:
-    other = await house.customer("other", "Elsewhere Ltd")
+    other = await house.live("other", "Elsewhere Ltd")
     draft = (await house.ask("POST", "/v1/drafts", "upper", json={})).json()["id"]
     for account in (other["account_id"], "00000000-0000-4000-8000-000000000000"):
-        shown = await section(house, draft, "customer", {"account_id": account})
+        shown = await section(house, draft, "business", {"account_id": account})
         assert findings(shown) == [("not_found", "/account_id")]
         assert shown["price"] is None
         refused = await house.ask("POST", f"/v1/drafts/{draft}/submit", "upper", headers={"Idempotency-Key": "k"})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/account_id")
-    shown = await section(house, draft, "customer", {"customer": {"name": "Somebody new"}})
+    shown = await section(house, draft, "business", {"customer": {"name": "Somebody new"}})
     assert shown["state"] == "open"
     assert ("not_found", "/account_id") not in findings(shown)
