@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
 from adapters.transactions import connect
-from adapters.voice import rights
+from adapters.voice import number_settings, rights
 from adapters.voice.preferences import Preference, put
 from domain.calling import CallingWrite
 from domain.errors import KeyClosed, ProvisioningRefused, Refused, Unavailable
@@ -91,12 +91,14 @@ class KamailioSwitch:
         return await self._transactions.read(lambda connection: rights.first_call(connection, account_id))
 
     async def silence(self, number: RoutedNumber) -> None:
-        """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""
-        terms = {"username": number.username, "forms": _forms(number.e164)}
-        await self._transactions.write(lambda connection: connection.execute(_SILENCE, terms))
+        """The number rings the line no more; the line's other numbers do. Nor is it forwarded or shown. Raises ``Unavailable``."""
+        await self._transactions.write(partial(_silence, number))
 
     async def ring(self, number: RoutedNumber) -> None:
-        """The number rings the line. Raises ``Refused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
+        """The number rings the line, and is forwarded and shown as before. Raises ``Refused`` or ``Unavailable``.
+
+        The codes of a no: ``line_missing``, ``alias_taken``.
+        """
         try:
             await self._transactions.write(partial(_ring, number))
         except IntegrityError as error:
@@ -158,15 +160,21 @@ def _write_preferences(connection: Connection, line: Line) -> None:
     if line.max_channels:
         wanted.add(Preference("max_channels", str(line.max_channels)))
     if line.caller_id:
-        wanted.add(Preference("caller_id", line.caller_id))
+        wanted.add(Preference("caller_id", line.caller_id, uuid=line.caller_id))
     if line.rights is not None:
         wanted.add(Preference("account", line.rights.account_id))
     put(connection, line.username, line.domain, wanted)
+    number_settings.drop_foreign(connection, line.numbers, line.username, line.domain)
 
 
 def _forms(e164: str) -> list[str]:
     """How callers dial it, with the plus and without."""
     return [e164, e164.removeprefix("+")]
+
+
+def _silence(number: RoutedNumber, connection: Connection) -> None:
+    connection.execute(_SILENCE, {"username": number.username, "forms": _forms(number.e164)})
+    number_settings.rest(connection, number.e164, number.username)
 
 
 def _ring(number: RoutedNumber, connection: Connection) -> None:
@@ -180,6 +188,7 @@ def _ring(number: RoutedNumber, connection: Connection) -> None:
     owner = {"username": number.username, "domain": domain}
     if missing := [{**owner, "form": form} for form in forms if form not in present]:
         connection.execute(_ADD_ALIAS, missing)
+    number_settings.wake(connection, number.e164, number.username, domain)
 
 
 def _remove(removal: LineRemoval, connection: Connection) -> None:

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
+from adapters.voice import number_settings
+
 
 class Preference(NamedTuple):
-    """One row. ``uuid`` is empty for what is looked up by the line's name."""
+    """One row. ``uuid`` is empty for what is of the line alone, and the number for what is of one of its numbers."""
 
     attribute: str
     value: str
@@ -22,7 +24,7 @@ _ADD = text(
     " VALUES (:uuid, :username, :domain, :attribute, :value, :now)"
 )
 _DROP = text("DELETE FROM usr_preferences WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
-_OURS = frozenset({"max_channels", "caller_id", "account", "forward"})
+_OURS = frozenset({"max_channels", "account"}) | number_settings.ATTRIBUTES
 
 
 def put(connection: Connection, username: str, domain: str, wanted: AbstractSet[Preference]) -> None:

@@ -107,6 +107,9 @@ _NUMBER_GUARD = text(
     " ON dbaliases (alias_username) WHERE substr(alias_username, 1, 1) = '+'"
 )
 
+# A caller's number is found by the number when it is given back. Rows from before that have it as their value alone.
+_NOTE_CALLER_IDS = text("UPDATE usr_preferences SET uuid = value WHERE attribute = 'caller_id' AND uuid = ''")
+
 # The switch has a role that reads. This one table it writes, and nothing else of it.
 _SWITCH_MAY_WRITE = text(
     "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kamailio')"
@@ -143,5 +146,6 @@ def _create(connection: Connection) -> None:
     if missing:
         connection.execute(insert(version), missing)
     connection.execute(_NUMBER_GUARD)
+    connection.execute(_NOTE_CALLER_IDS)
     if connection.dialect.name == "postgresql":
         connection.execute(_SWITCH_MAY_WRITE)
