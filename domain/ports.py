@@ -130,7 +130,7 @@ class CallingRecords(Protocol):
     """Our own records of which account may call. Each call is one transaction."""
 
     async def get(self, account_id: str, tenant_id: str | None = None) -> Calling:
-        """As the row has it. Raises ``NotFound``, also for an account of another white label, and ``Refused`` (``not_active``)."""
+        """As the row has it. Raises ``NotFound``, also if it is not ``tenant_id`` or below it, and ``Refused`` (``not_active``)."""
 
     async def change(self, change: CallingChange) -> CallingWrite:
         """Change it and tell the timeline, once per key. Raises ``Refused``: ``not_active``, and as ``domain.calling.changed``."""

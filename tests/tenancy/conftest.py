@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -221,6 +222,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         LedgerActivities(database.ledger),
         PaymentActivities(_Gateway(world), database.fence, world.settling),
         VoiceActivities(_Switch(world)),
+        CallingActivities(database.calling),
         MailActivities(post, database.mail_desk),
     )
     transport = httpx.ASGITransport(create_app(services))
