@@ -234,8 +234,11 @@ class Baskets(Protocol):
     Raises ``NotFound`` for a basket that is not the tenant's and ``Refused`` (``basket_gone``) for one whose time is over.
     """
 
-    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
-        """Open an empty basket; the same id again is the same basket."""
+    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, fingerprint: str) -> Basket:
+        """Open an empty basket; the same id again is the same basket.
+
+        ``fingerprint`` recognises the request: with another one for the same id, raises ``Refused`` (``idempotency_key_reused``).
+        """
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:
         """The basket as it stands. Looking does not prolong it."""

@@ -248,7 +248,7 @@ class BasketShelf:
 
     baskets: dict[str, Basket] = field(default_factory=dict)
 
-    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None) -> Basket:
+    async def open(self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, fingerprint: str) -> Basket:
         now = datetime.now(UTC)
         fresh = Basket(id=basket_id, tenant_id=tenant_id, pool=pool, plan=plan, created_at=now, expires_at=now + HOLD)
         return self.baskets.setdefault(basket_id, fresh)
