@@ -122,7 +122,7 @@ async def create_tables(url: str) -> None:
 
     Raises ``Unavailable`` if the database does not answer, and ``Refused`` (``number_twice``) if two of its lines share a number.
     """
-    transactions = connect(url, whose="The switch's")
+    transactions = connect(url, whose="The switch's", patient=True)
     try:
         await transactions.write(_create)
     except IntegrityError as error:
