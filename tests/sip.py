@@ -204,10 +204,13 @@ class RunningKamailio:
         talk: float = 0.1,
         as_user: str = "",
         scenario: str = "call",
+        until: asyncio.Event | None = None,
     ) -> Answer:
-        """Call somebody, talk for so many seconds, hang up. ``as_user`` puts another name in From."""
+        """Call somebody, talk for so many seconds or ``until`` an event, hang up. ``as_user`` puts another name in From."""
         keys = {"user": username, "from": as_user or username, "domain": domain, "callee": callee}
-        return await self._ask(scenario, "INVITE", keys, username, password, free_port(), "-d", str(int(talk * 1000)))
+        scenario = scenario if until is None else "talk"
+        pause = ("-d", str(int(talk * 1000)))
+        return await self._ask(scenario, "INVITE", keys, username, password, free_port(), *pause, until=until)
 
     @asynccontextmanager
     async def phone(
@@ -250,14 +253,37 @@ class RunningKamailio:
             await process.wait()
 
     async def _ask(
-        self, scenario: str, method: str, keys: dict[str, str], user: str, password: str, port: int, *more: str
+        self,
+        scenario: str,
+        method: str,
+        keys: dict[str, str],
+        user: str,
+        password: str,
+        port: int,
+        *more: str,
+        until: asyncio.Event | None = None,
     ) -> Answer:
         log = self._next_log()
-        arguments = ["-m", "1", "-timeout", "15", "-timeout_error", "-au", user, "-ap", password, "-p", str(port), *more]
+        arguments = [
+            "-m",
+            "1",
+            "-timeout",
+            "60" if until else "15",
+            "-timeout_error",
+            "-au",
+            user,
+            "-ap",
+            password,
+            "-p",
+            str(port),
+            *more,
+        ]
         for name, value in keys.items():
             arguments += ["-key", name, value]
         process = await self._sipp(scenario, log, *arguments)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90 if until else 30):
+            if until is not None:
+                await _hang_up(process, log, port, until)
             code = await process.wait()
         answer = _final_answer(log, method)
         if answer is None:
@@ -296,6 +322,25 @@ class RunningKamailio:
                 await asyncio.sleep(0.02)
             else:
                 return
+
+
+async def _hang_up(process: asyncio.subprocess.Process, log: Path, port: int, when: asyncio.Event) -> None:
+    """Tell a telephone that talks to hang up, once the event has happened; nothing if its call has ended by then."""
+    ended, told = asyncio.create_task(process.wait()), asyncio.create_task(when.wait())
+    try:
+        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        with socket.socket(type=socket.SOCK_DGRAM) as teller:
+            while not ended.done():
+                answered = next((text for text in _messages(log) if re.match(r"SIP/2\.0 200 [^\0]*CSeq: 2 INVITE", text)), None)
+                if answered is not None:
+                    keep = re.findall(r"^(?:From|To|Call-ID): .*$", answered, re.MULTILINE)
+                    lines = ["INFO sip:telephone SIP/2.0", f"Via: SIP/2.0/UDP {_LOOPBACK};branch=z9hG4bKinfo", *keep]
+                    message = "\r\n".join([*lines, "CSeq: 9 INFO", "Content-Length: 0", "", ""])
+                    teller.sendto(message.encode(), (_LOOPBACK, port))
+                await asyncio.wait({ended}, timeout=0.1)
+    finally:
+        for task in (ended, told):
+            task.cancel()
 
 
 def _keep(port: int | None) -> socket.socket | None:
