@@ -186,8 +186,26 @@ def _lines(connection: Connection) -> tuple[LineBook, ...]:
     settings = {
         (row.username, row.domain) for row in connection.execute(select(usr_preferences.c.username, usr_preferences.c.domain))
     }
+    forwards, shows = _numbers_in_settings(connection, "forward"), _numbers_in_settings(connection, "caller_id")
     return tuple(
-        LineBook(username=name[0], domain=name[1], registrable=name in registrable, numbers=tuple(sorted(numbers[name])))
+        LineBook(
+            username=name[0],
+            domain=name[1],
+            registrable=name in registrable,
+            numbers=tuple(sorted(numbers[name])),
+            forwards=forwards[name],
+            shows=shows[name],
+        )
         for name in sorted(registrable | set(numbers) | settings)
         if _OURS.fullmatch(name[0])
     )
+
+
+def _numbers_in_settings(connection: Connection, attribute: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By line: the numbers that it forwards or shows. Both are settings of a number, which is the row's uuid."""
+    columns = usr_preferences.c
+    found: dict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+    query = select(columns.username, columns.domain, columns.uuid).where(columns.attribute == attribute, columns.uuid != "")
+    for row in connection.execute(query.order_by(columns.uuid)):
+        found[row.username, row.domain] += (row.uuid,)
+    return found

@@ -29,6 +29,7 @@ _TROUBLE = (sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.Inter
 _READERS = 4
 _POOL = 12
 _LOCK_SECONDS = 10.0
+_COMMAND_SECONDS = 60.0
 # SQLSTATE classes that say "not now": connection, rollback (deadlock), resources, operator intervention, system.
 _PASSING_STATES = ("08", "40", "53", "57", "58", "55P03")
 _NO_SUCH_TABLE = "42P01"
@@ -62,18 +63,19 @@ class Transactions(Protocol):
         """Let go of all connections."""
 
 
-def connect(url: str, lock_seconds: float = _LOCK_SECONDS, whose: str = "Our") -> Transactions:
+def connect(url: str, lock_seconds: float = _LOCK_SECONDS, whose: str = "Our", *, patient: bool = False) -> Transactions:
     """The transactions of the database at this URL: ``sqlite:///file`` or ``postgresql://...``.
 
     ``lock_seconds`` is how long a statement waits for somebody else's lock; ``whose`` database it is, for the sentence that
-    says it is in trouble. Raises ``ValueError`` for any other kind of database.
+    says it is in trouble. ``patient``: a statement may take as long as it takes, as those of a migration do.
+    Raises ``ValueError`` for any other kind of database.
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return _Sqlite(parsed, lock_seconds, whose)
     if backend == "postgresql":
-        return _Postgresql(parsed, lock_seconds, whose)
+        return _Postgresql(parsed, lock_seconds, whose, None if patient else _COMMAND_SECONDS)
     raise ValueError(f"Dialtone keeps its data in SQLite or PostgreSQL, not in {backend}; change the database URL.")
 
 
@@ -147,7 +149,7 @@ def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, 
 class _Postgresql:
     """A pool of asyncpg connections, read committed for writing (each statement decides by what it locks)."""
 
-    def __init__(self, url: URL, lock_seconds: float, whose: str) -> None:
+    def __init__(self, url: URL, lock_seconds: float, whose: str, command_seconds: float | None) -> None:
         self._whose = whose
         self._engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
@@ -156,7 +158,7 @@ class _Postgresql:
             pool_timeout=10,
             connect_args={
                 "timeout": 10,
-                "command_timeout": 60,
+                "command_timeout": command_seconds,
                 # No wait may outlive the step that waits; just-in-time compilation costs more than our statements.
                 "server_settings": {
                     "application_name": "dialtone",

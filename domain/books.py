@@ -95,6 +95,10 @@ class LineBook(Value):
     registrable: bool
     """Whether a device can register: the switch has credentials for it."""
     numbers: tuple[str, ...] = ()
+    forwards: tuple[str, ...] = ()
+    """Those numbers whose calls the switch would send on for this line."""
+    shows: tuple[str, ...] = ()
+    """The number that its calls show; one at most, if all is well."""
 
 
 class CallingBook(Value):

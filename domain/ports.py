@@ -137,7 +137,7 @@ class CallingRecords(Protocol):
     """Our own records of which account may call. Each call is one transaction."""
 
     async def get(self, account_id: str, tenant_id: str | None = None) -> Calling:
-        """As the row has it. Raises ``NotFound``, also for an account of another white label, and ``Refused`` (``not_active``)."""
+        """As the row has it. Raises ``NotFound``, also if it is not ``tenant_id`` or below it, and ``Refused`` (``not_active``)."""
 
     async def change(self, change: CallingChange) -> CallingWrite:
         """Change it and tell the timeline, once per key. Raises ``Refused``: ``not_active``, and as ``domain.calling.changed``."""
@@ -242,9 +242,19 @@ class Baskets(Protocol):
     """
 
     async def open(
-        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+        self,
+        tenant_id: str,
+        basket_id: str,
+        by: str,
+        pool: str,
+        plan: str | None,
+        fingerprint: str,
+        price_list: str | None = None,
     ) -> Basket:
-        """Open an empty basket; the same id again is the same basket."""
+        """Open an empty basket; the same id again is the same basket.
+
+        ``fingerprint`` recognises the request: with another one for the same id, raises ``Refused`` (``idempotency_key_reused``).
+        """
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:
         """The basket as it stands. Looking does not prolong it."""

@@ -192,6 +192,20 @@ def _one_holder(ledgers: _Ledgers) -> Iterator[Found]:
             ordered_by = owner.get(line.username)
             if ordered_by is not None and holder.get(number) != ordered_by:
                 yield number, f"The number rings line {line.username}, whose order {ordered_by} does not hold it."
+    yield from _settings_of_strangers(ledgers, owner, holder)
+
+
+def _settings_of_strangers(ledgers: _Ledgers, owner: dict[str, str], holder: dict[str, str | None]) -> Iterator[Found]:
+    """What the switch holds of a number for a line that the number does not ring: a former customer's, as a rule."""
+    account = {order.id: order.account_id for order in ledgers.books.orders}
+    for line in ledgers.books.lines:
+        for number in line.forwards:
+            if number not in line.numbers:
+                yield number, f"Line {line.username} forwards the number, and it does not ring that line. Remove its row."
+        for number in line.shows:
+            ours, theirs = owner.get(line.username), holder.get(number)
+            if ours is not None and (theirs is None or account.get(theirs) != account[ours]):
+                yield number, f"The calls of line {line.username} show the number, and its customer does not hold it."
 
 
 def _numbers_of_orders(ledgers: _Ledgers) -> Iterator[Found]:

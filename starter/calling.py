@@ -46,11 +46,14 @@ class Callings:
         """When the account made its first call, as the switch saw it. Raises ``Unavailable``."""
         return await self._usage.first_call(account_id)
 
-    async def change(self, change: CallingChange) -> Calling | None:
+    async def change(self, change: CallingChange, fingerprint: str) -> Calling | None:
         """Have it changed; the row once records and switch agree, or ``None``: it is kept, and carried out as soon as it can be.
 
-        A repetition with the same key is the same change. Raises ``Refused`` with the reason, ``Unavailable`` without Temporal.
+        A repetition with the same key is the same change, and its answer is the row as it is by now. ``fingerprint``
+        recognises the request. Raises ``Refused`` with the reason or with ``idempotency_key_reused``, ``Unavailable`` without
+        Temporal.
         """
+        repeated = False
         workflow_id = f"calling/{change.account_id}/{change.key}"
         try:
             async with asyncio.timeout(PATIENCE):
@@ -61,11 +64,13 @@ class Callings:
                     task_queue=self._task_queue,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    memo={"fingerprint": fingerprint},
                     search_attributes=TypedSearchAttributes([SearchAttributePair(_TENANT, change.tenant_id)]),
                     static_summary=f"{change.act} {change.reason or ''}".strip(),
                 )
         except WorkflowAlreadyStartedError:
-            pass  # this very change was asked for before
+            await self._expect_same(workflow_id, fingerprint)
+            repeated = True
         except (RPCError, RuntimeError, TimeoutError) as error:
             _log.warning("change of calling refused by Temporal", extra={"cause": type(error).__name__})
             raise Unavailable(
@@ -74,7 +79,26 @@ class Callings:
                 code="temporal_unavailable",
                 retry_after=PATIENCE,
             ) from error
-        return await self._result(workflow_id)
+        result = await self._result(workflow_id)
+        return await self._records.get(change.account_id) if repeated and result is not None else result
+
+    async def _expect_same(self, workflow_id: str, fingerprint: str) -> None:
+        """Raises ``Refused`` if this change was asked for by another request; one from before that was noted is believed."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                first = await self._client.get_workflow_handle(workflow_id).describe()
+                said = await first.memo_value("fingerprint", default=fingerprint, type_hint=str)
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            raise Unavailable(
+                "What this Idempotency-Key stands for cannot be looked up right now. Nothing was changed; send the same again.",
+                code="temporal_unavailable",
+                retry_after=PATIENCE,
+            ) from error
+        if said != fingerprint:
+            raise Refused(
+                "This Idempotency-Key was used for another request before, so nothing was changed. Use a new key.",
+                code="idempotency_key_reused",
+            )
 
     async def _result(self, workflow_id: str) -> Calling | None:
         handle = self._client.get_workflow_handle(workflow_id, result_type=CallingOutcome)

@@ -347,6 +347,9 @@ class _Switch:
     async def allow(self, write: CallingWrite) -> None:
         await self.world.act("allow", lambda: self.world.allowed.append(write))
 
+    async def first_call(self, account_id: str) -> datetime | None:
+        return None
+
 
 @dataclass
 class _Callings:

@@ -7,9 +7,11 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,17 +36,37 @@ def require_sip() -> None:
         pytest.skip(reason)
 
 
+# Below the ports that the system gives to whoever asks for any: one of those may be given away before it is used here.
+_BLOCKS = [range(first, first + 250) for first in range(10_000, 32_000, 250)]
+
+
+@cache
+def _our_ports() -> tuple[socket.socket, Iterator[int]]:
+    """A block of ports that no other process of tests takes from: it is ours while we listen at its first."""
+    start = os.getpid() % len(_BLOCKS)
+    for block in _BLOCKS[start:] + _BLOCKS[:start]:
+        claim = socket.socket(type=socket.SOCK_STREAM)
+        try:
+            claim.bind((_LOOPBACK, block[0]))
+            claim.listen()
+        except OSError:
+            claim.close()
+            continue
+        return claim, cycle(block[1:])
+    raise AssertionError("every block of ports for the tests is taken; is something left running?")
+
+
 def free_port() -> int:
-    """A port of loopback that nobody has now, neither for TCP nor for UDP."""
-    while True:
+    """A port of loopback that nobody has now, neither for TCP nor for UDP, and that no other process of tests will take."""
+    for port in islice(_our_ports()[1], 500):
         with socket.socket(type=socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind((_LOOPBACK, 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind((_LOOPBACK, port))
                 udp.bind((_LOOPBACK, port))
             except OSError:
                 continue
             return port
+    raise AssertionError("no port is free in the block of this process of tests; is something left running?")
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,11 @@ class Phone:
             if message.startswith("INVITE ") and (call := re.search(r"^Call-ID:\s*(\S+)", message, re.MULTILINE)):
                 found[call[1]] = message
         return list(found.values())
+
+    @property
+    def heard(self) -> list[str]:
+        """Every message that came in, in order."""
+        return _messages(self._log, "received")
 
     async def has_answered(self, calls: int) -> None:
         """Wait until that many calls are connected (their ACK came)."""
@@ -148,6 +175,12 @@ class RunningKamailio:
     def log(self) -> str:
         return (self._run / "log").read_text(errors="replace")
 
+    @property
+    def gateway_address(self) -> str:
+        """Where the gateway to the telephone network is, as ``host:port``."""
+        assert self._gateway_port is not None, "this Kamailio was started without a gateway"
+        return f"{_LOOPBACK}:{self._gateway_port}"
+
     async def rpc(self, method: str, *parameters: str) -> dict[str, object]:
         """Kamailio's answer to a JSON-RPC request, result or error."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
@@ -162,20 +195,33 @@ class RunningKamailio:
         return await self._ask("register", "REGISTER", keys, username, password, port)
 
     async def call(
-        self, username: str, domain: str, password: str, callee: str, *, talk: float = 0.1, as_user: str = ""
+        self,
+        username: str,
+        domain: str,
+        password: str,
+        callee: str,
+        *,
+        talk: float = 0.1,
+        as_user: str = "",
+        scenario: str = "call",
+        until: asyncio.Event | None = None,
     ) -> Answer:
-        """Call somebody, talk for so many seconds, hang up. ``as_user`` puts another name in From."""
+        """Call somebody, talk for so many seconds or ``until`` an event, hang up. ``as_user`` puts another name in From."""
         keys = {"user": username, "from": as_user or username, "domain": domain, "callee": callee}
-        return await self._ask("call", "INVITE", keys, username, password, free_port(), "-d", str(int(talk * 1000)))
+        scenario = scenario if until is None else "talk"
+        pause = ("-d", str(int(talk * 1000)))
+        return await self._ask(scenario, "INVITE", keys, username, password, free_port(), *pause, until=until)
 
     @asynccontextmanager
-    async def phone(self, username: str, domain: str, password: str, *, contact: str = "") -> AsyncIterator[Phone]:
+    async def phone(
+        self, username: str, domain: str, password: str, *, contact: str = "", scenario: str = "answer"
+    ) -> AsyncIterator[Phone]:
         """A telephone of this line: registered, and answering while the ``async with`` lasts."""
         port = free_port()
         answer = await self.register(username, domain, password, port=port, contact=contact)
         if not answer:
             raise AssertionError(f"the telephone could not register: {answer}")
-        async with self._answering_at(port) as phone:
+        async with self._answering_at(port, scenario) as phone:
             yield phone
 
     @asynccontextmanager
@@ -192,9 +238,9 @@ class RunningKamailio:
             self._kept = _keep(self._gateway_port)
 
     @asynccontextmanager
-    async def _answering_at(self, port: int) -> AsyncIterator[Phone]:
+    async def _answering_at(self, port: int, scenario: str = "answer") -> AsyncIterator[Phone]:
         log = self._next_log()
-        process = await self._sipp("answer", log, "-p", str(port))
+        process = await self._sipp(scenario, log, "-p", str(port))
         try:
             while not _bound(port):
                 if process.returncode is not None:
@@ -207,21 +253,45 @@ class RunningKamailio:
             await process.wait()
 
     async def _ask(
-        self, scenario: str, method: str, keys: dict[str, str], user: str, password: str, port: int, *more: str
+        self,
+        scenario: str,
+        method: str,
+        keys: dict[str, str],
+        user: str,
+        password: str,
+        port: int,
+        *more: str,
+        until: asyncio.Event | None = None,
     ) -> Answer:
         log = self._next_log()
-        arguments = ["-m", "1", "-timeout", "15", "-timeout_error", "-au", user, "-ap", password, "-p", str(port), *more]
+        arguments = [
+            "-m",
+            "1",
+            "-timeout",
+            "60" if until else "15",
+            "-timeout_error",
+            "-au",
+            user,
+            "-ap",
+            password,
+            "-p",
+            str(port),
+            *more,
+        ]
         for name, value in keys.items():
             arguments += ["-key", name, value]
         process = await self._sipp(scenario, log, *arguments)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90 if until else 30):
+            if until is not None:
+                await _hang_up(process, log, port, until)
             code = await process.wait()
         answer = _final_answer(log, method)
         if answer is None:
             raise AssertionError(
                 f"sipp ended with {code} and no answer to {method}:\n{log.with_suffix('.out').read_text()}\n{self.log}"
             )
-        if bool(answer) != (code == 0):
+        as_it_should = code == 0 if scenario == "give_up" else bool(answer) == (code == 0)
+        if not as_it_should:
             raise AssertionError(f"sipp ended with {code} after {answer}:\n{log.read_text()}")
         return answer
 
@@ -254,6 +324,25 @@ class RunningKamailio:
                 return
 
 
+async def _hang_up(process: asyncio.subprocess.Process, log: Path, port: int, when: asyncio.Event) -> None:
+    """Tell a telephone that talks to hang up, once the event has happened; nothing if its call has ended by then."""
+    ended, told = asyncio.create_task(process.wait()), asyncio.create_task(when.wait())
+    try:
+        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        with socket.socket(type=socket.SOCK_DGRAM) as teller:
+            while not ended.done():
+                answered = next((text for text in _messages(log) if re.match(r"SIP/2\.0 200 [^\0]*CSeq: 2 INVITE", text)), None)
+                if answered is not None:
+                    keep = re.findall(r"^(?:From|To|Call-ID): .*$", answered, re.MULTILINE)
+                    lines = ["INFO sip:telephone SIP/2.0", f"Via: SIP/2.0/UDP {_LOOPBACK};branch=z9hG4bKinfo", *keep]
+                    message = "\r\n".join([*lines, "CSeq: 9 INFO", "Content-Length: 0", "", ""])
+                    teller.sendto(message.encode(), (_LOOPBACK, port))
+                await asyncio.wait({ended}, timeout=0.1)
+    finally:
+        for task in (ended, told):
+            task.cancel()
+
+
 def _keep(port: int | None) -> socket.socket | None:
     if port is None:
         return None
@@ -271,12 +360,13 @@ def _bound(port: int) -> bool:
     return False
 
 
-def _messages(log: Path) -> list[str]:
-    """The SIP messages of a sipp trace, which puts a ruler and a line about each before it."""
+def _messages(log: Path, direction: str = "") -> list[str]:
+    """The SIP messages of a sipp trace, which puts a ruler and a line about each before it; all, or those ``received``."""
     if not log.exists():
         return []
-    parts = re.split(r"^-{10,}.*\n.*\n\n?", log.read_text(errors="replace"), flags=re.MULTILINE)
-    return [part.replace("\r\n", "\n").lstrip("\n") for part in parts if part.strip()]
+    _, *parts = re.split(r"^-{10,}.*\n(.*)\n\n?", log.read_text(errors="replace"), flags=re.MULTILINE)
+    said = zip(parts[::2], parts[1::2], strict=True)
+    return [text.replace("\r\n", "\n").lstrip("\n") for about, text in said if text.strip() and direction in about]
 
 
 def _final_answer(log: Path, method: str) -> Answer | None:

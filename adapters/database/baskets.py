@@ -84,7 +84,14 @@ class BasketStore:
         self._transactions = transactions
 
     async def open(
-        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+        self,
+        tenant_id: str,
+        basket_id: str,
+        by: str,
+        pool: str,
+        plan: str | None,
+        fingerprint: str,
+        price_list: str | None = None,
     ) -> Basket:
         def work(connection: Connection) -> Basket:
             if pool != PUBLIC:
@@ -97,10 +104,17 @@ class BasketStore:
                 "plan": plan,
                 "price_list": price_list,
                 "created_by": by,
+                "fingerprint": fingerprint,
             }
             times = {"created_at": moment, "expires_at": expiry(moment, moment)}
             connection.execute(_OPEN.on(connection), row | times)
-            return _basket(connection, _usable(connection.execute(_READ, {"of": basket_id, "tenant": tenant_id}).first()))
+            opened = connection.execute(_READ, {"of": basket_id, "tenant": tenant_id}).first()
+            if opened is not None and opened.fingerprint not in {None, fingerprint}:
+                raise Refused(
+                    "This Idempotency-Key opened another basket before, so none was opened now. Use a new key.",
+                    code="idempotency_key_reused",
+                )
+            return _basket(connection, _usable(opened))
 
         return await self._transactions.write(work)
 
@@ -220,7 +234,15 @@ def begun(connection: Connection, tenant_id: str, basket_id: str, by: str, pool:
     if pool != PUBLIC:
         require_customer(connection, tenant_id, pool)
     moment = now()
-    row = {"id": basket_id, "tenant_id": tenant_id, "pool": pool, "plan": None, "created_by": by}
+    row = {
+        "id": basket_id,
+        "tenant_id": tenant_id,
+        "pool": pool,
+        "plan": None,
+        "price_list": None,
+        "created_by": by,
+        "fingerprint": None,
+    }
     connection.execute(_OPEN.on(connection), row | {"created_at": moment, "expires_at": expiry(moment, moment)})
     return _locked(connection, tenant_id, basket_id)
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from adapters.database import progress, step_keys
+from adapters.database import progress, step_keys, tree
 from adapters.database.statements import PerDialect
 from adapters.database.tables import accounts, calling, onboardings, tenants
 from adapters.transactions import Transactions
@@ -15,7 +15,7 @@ _a, _c, _o = accounts.c, calling.c, onboardings.c
 _EVENTS = {"suspend": "suspended", "resume": "resumed", "set": "calling_changed"}
 
 _FIND = (
-    select(_a.status, _a.parent_id, _c.calling, _c.version, _c.switch_version)
+    select(_a.status, _c.calling, _c.version, _c.switch_version)
     .select_from(accounts.outerjoin(calling, _c.account_id == _a.id))
     .where(_a.id == bindparam("of"), _a.kind == "customer")
 )
@@ -71,7 +71,7 @@ def end(connection: Connection, account_id: str) -> None:
 
 def _get(connection: Connection, account_id: str, tenant_id: str | None) -> Calling:
     row = connection.execute(_FIND, {"of": account_id}).first()
-    if row is None or tenant_id not in {None, row.parent_id}:
+    if row is None or not (tenant_id is None or tree.covers(connection, tenant_id, account_id)):
         raise NotFound("There is no such account, or it is not yours to see.")
     if row.status != "active":
         raise _not_active()

@@ -18,7 +18,7 @@ async def migrate(url: str) -> None:
 
     Several processes may do so at once: one migrates, the others wait. All or nothing on both databases.
     """
-    transactions = connect(url)
+    transactions = connect(url, patient=True)
     try:
         await transactions.write(upgrade)
     finally:
@@ -29,6 +29,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """Upgrade within the transaction of this connection."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))

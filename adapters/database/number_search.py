@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, islice
 
 import phonenumbers
@@ -19,6 +20,9 @@ _LONGEST = 15  # digits of an E.164 number
 _FIRST, _MOST = 64, 1024
 REACH = 100_000
 """How many free numbers are looked at for a block: where none lies among so many, another prefix or fewer at once help more."""
+NEAR = 5_000
+"""The same where others wait meanwhile, and for a block of numbers that hold digits, which the database cannot look for."""
+_STRETCH = 20_000
 
 _IN_ORDER, _BACKWARDS = "free_e164", "free_e164 DESC"
 
@@ -274,13 +278,66 @@ def _scattered(connection: Connection, on: Shelf, segments: tuple[str, ...], cou
     return sorted(chosen, key=lambda number: number.e164)
 
 
-def block(connection: Connection, on: Shelf, segments: tuple[str, ...], count: int, start: str = "") -> list[GradedNumber]:
-    """The lowest ``count`` consecutive free numbers at or after ``start``; none if there are none within ``REACH``."""
-    walking = walk(connection, on, segments, max(on.first, start), on.past, max(256, 4 * count))
+def block(
+    connection: Connection, on: Shelf, segments: tuple[str, ...], count: int, start: str = "", reach: int = REACH
+) -> list[GradedNumber]:
+    """The lowest ``count`` consecutive free numbers at or after ``start``; none if there are none within ``reach``."""
+    start = max(on.first, start)
+    if segments:
+        return _block_with(connection, on, segments, count, start, min(reach, NEAR))
+    looked_at = 0
+    while looked_at < reach:
+        first, last, size = connection.execute(
+            _islands(len(on.grades)),
+            {
+                **{f"grade{at}": grade for at, grade in enumerate(on.grades)},
+                "tenant": on.tenant,
+                "pool": on.pool,
+                "start": start,
+                "past": on.past,
+                "count": count,
+                "wanted": _STRETCH,
+            },
+        ).one()
+        if first is not None:
+            wanted = [f"+{number}" for number in range(int(first), int(first) + count)]
+            there = {number.e164: number for number in on.near(connection, wanted)}
+            if gone := [e164 for e164 in wanted if e164 not in there]:  # taken since: this may be no snapshot
+                start = gone[-1] + "0"
+                continue
+            return [there[e164] for e164 in wanted]
+        if size < _STRETCH:
+            return []
+        looked_at += size
+        # A block may begin among the last of this stretch.
+        start = max(start + "0", last[:1] + str(int(last) - count + 2).zfill(len(last) - 1))
+    return []
+
+
+def _block_with(
+    connection: Connection, on: Shelf, segments: tuple[str, ...], count: int, start: str, reach: int
+) -> list[GradedNumber]:
     run: list[GradedNumber] = []
-    for number in islice(walking, REACH):
+    for number in islice(walk(connection, on, segments, start, on.past, max(256, 4 * count)), reach):
         follows = run and len(run[-1].e164) == len(number.e164) and int(number.e164) == int(run[-1].e164) + 1
         run = [*run, number] if follows else [number]
         if len(run) == count:
             return run
     return []
+
+
+@cache
+def _islands(grades: int) -> TextClause:
+    """In the next stretch of free numbers: where its first block begins, its last number, and how many there are."""
+    seeks = " UNION ALL ".join(
+        f"SELECT free_e164 FROM ({_seek(f':grade{at}', ':start', ':past')}) g{at}"  # noqa: S608
+        for at in range(grades)
+    )
+    return text(
+        f"WITH stretch AS (SELECT free_e164 FROM ({seeks}) s ORDER BY free_e164 LIMIT :wanted),"  # noqa: S608
+        # Of consecutive numbers each is as far from its place in the row as the one before it.
+        " placed AS (SELECT free_e164, length(free_e164) AS size, CAST(substr(free_e164, 2) AS BIGINT)"
+        " - row_number() OVER (PARTITION BY length(free_e164) ORDER BY free_e164) AS island FROM stretch)"
+        " SELECT (SELECT min(b.first) FROM (SELECT min(free_e164) AS first FROM placed GROUP BY size, island"
+        " HAVING count(*) >= :count) b), (SELECT max(free_e164) FROM stretch), (SELECT count(*) FROM stretch)"
+    )

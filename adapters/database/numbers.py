@@ -92,6 +92,10 @@ _ASSIGN = (
 _UNASSIGN = update(numbers).where(_n.onboarding_id == bindparam("onboarding"), _n.state == "assigned").values(state="held")
 
 
+Blocks = dict[NumberCriteria, list[list[str]]]
+"""Blocks that were free a moment ago, ascending, by what was wished for."""
+
+
 class Inventory:
     """``domain.ports.NumberInventory``."""
 
@@ -99,7 +103,11 @@ class Inventory:
         self._transactions = transactions
 
     async def reserve(self, order: ReservationOrder) -> Reservation:
-        return await self._transactions.write(lambda connection: _reserve(connection, order))
+        blocks: Blocks = {}
+        if any(selection.criteria and selection.criteria.pick == "block" for selection in order.selections):
+            # Looked for before anybody has to wait: a block may be far. What was found is locked and looked at again below.
+            blocks = await self._transactions.read(lambda connection: _blocks(connection, order))
+        return await self._transactions.write(lambda connection: _reserve(connection, order, blocks))
 
     async def release(self, undo: Undo) -> None:
         def work(connection: Connection) -> None:
@@ -122,12 +130,12 @@ def unassign(connection: Connection, onboarding_id: str) -> None:
     connection.execute(_UNASSIGN, {"onboarding": onboarding_id})
 
 
-def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
+def _reserve(connection: Connection, order: ReservationOrder, blocks: Blocks) -> Reservation:
     if step_keys.begin(connection, order.key):
         if order.basket:
             # The basket's row first, as whoever else changes the basket does: so they wait for each other here only.
             baskets.lock(connection, order.tenant_id, order.basket)
-        held = _claim(connection, order)
+        held = _claim(connection, order, blocks)
         if held:
             connection.execute(
                 _HOLD,
@@ -151,7 +159,7 @@ def _reserve(connection: Connection, order: ReservationOrder) -> Reservation:
     return Reservation(numbers=tuple(held), substitutes=_substituted(connection, order, held))
 
 
-def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
+def _claim(connection: Connection, order: ReservationOrder, blocks: Blocks) -> list[HeldNumber]:
     """Lock every number of the order, or raise ``NumberUnavailable``. Named ones first: they are the only ones waited for."""
     named = [e164 for selection in order.selections for e164 in selection.explicit]
     if named:
@@ -165,7 +173,7 @@ def _claim(connection: Connection, order: ReservationOrder) -> list[HeldNumber]:
     for criteria, count in _wanted(order).items():
         if criteria.pool not in _pools(order):
             raise NumberUnavailable("These numbers are kept for another customer. Choose from the public pool.")
-        described[criteria] = found = _find(connection, order.tenant_id, criteria, count, chosen)
+        described[criteria] = found = _find(connection, order.tenant_id, criteria, count, chosen, blocks)
         chosen += found
     held = []
     for position, selection in enumerate(order.selections):
@@ -236,9 +244,11 @@ def _wanted(order: ReservationOrder) -> dict[NumberCriteria, int]:
     return wanted
 
 
-def _find(connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: list[str]) -> list[str]:
+def _find(
+    connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: list[str], blocks: Blocks
+) -> list[str]:
     if criteria.pick == "block":
-        return _find_blocks(connection, tenant_id, criteria, count, set(chosen))
+        return _find_blocks(connection, tenant_id, criteria, count, set(chosen), blocks.get(criteria, []))
     terms = {"tenant": tenant_id, "pool": criteria.pool, "grade": criteria.grade}
     terms |= {"first": criteria.prefix, "past": beyond(criteria.prefix)}
 
@@ -279,19 +289,24 @@ def _seek_digits(
     return held
 
 
-def _find_blocks(connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: set[str]) -> list[str]:
+def _find_blocks(
+    connection: Connection, tenant_id: str, criteria: NumberCriteria, count: int, chosen: set[str], found: list[list[str]]
+) -> list[str]:
     """The lowest block of consecutive numbers that can be had; whole, or ``NumberUnavailable``.
 
-    ``count`` is a multiple of the criteria's own where several services want such a block.
+    ``count`` is a multiple of the criteria's own where several services want such a block. Those that were ``found`` before
+    come first; where one of them cannot be had any more, the next is looked for near it.
     """
     on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    if not found:
+        raise _too_few()
     taken: list[str] = []
-    start = on.first
+    waiting = list(found)
+    start = found[0][0]
     while len(taken) < count:
-        run = number_search.block(connection, on, criteria.contains, criteria.count, start)
-        if not run:
-            raise _too_few()
-        numbers = [number.e164 for number in run]
+        numbers = waiting.pop(0) if waiting else _near(connection, on, criteria, start)
+        if numbers[0] < start:  # overlaps with what was taken instead of the one before it
+            continue
         held = set(_lock(connection, tenant_id, criteria.pool, numbers)) - chosen
         missing = [e164 for e164 in numbers if e164 not in held]
         if missing:
@@ -300,6 +315,30 @@ def _find_blocks(connection: Connection, tenant_id: str, criteria: NumberCriteri
         taken += numbers
         start = numbers[-1] + "0"
     return taken
+
+
+def _near(connection: Connection, on: number_search.Shelf, criteria: NumberCriteria, start: str) -> list[str]:
+    run = number_search.block(connection, on, criteria.contains, criteria.count, start, number_search.NEAR)
+    if not run:
+        raise _too_few()
+    return [number.e164 for number in run]
+
+
+def _blocks(connection: Connection, order: ReservationOrder) -> Blocks:
+    """As many blocks as the order wants, where there are so many; taking nothing."""
+    found: Blocks = {}
+    for criteria, count in _wanted(order).items():
+        if criteria.pick != "block" or criteria.pool not in _pools(order):
+            continue
+        on = number_search.shelf(order.tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+        start, found[criteria] = on.first, []
+        for _ in range(count // criteria.count):
+            run = [number.e164 for number in number_search.block(connection, on, criteria.contains, criteria.count, start)]
+            if not run:
+                break
+            found[criteria].append(run)
+            start = run[-1] + "0"
+    return found
 
 
 def _random_start(connection: Connection, terms: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, literal_column, select, update
 
 from adapters.database import baskets, number_search, progress, step_keys
 from adapters.database.statements import PerDialect, now
@@ -87,16 +87,19 @@ _RESTED = (
 _AVAILABLE = (
     update(numbers).where(_n.e164.in_(bindparam("named", expanding=True))).values(state="available", quarantined_until=None)
 )
+# A word instead of a parameter, and an expression instead of a column: so both databases read the index of what is held by its end, and
+# neither the index of every number that an onboarding holds or has.
+_whose = _n.onboarding_id.concat(literal_column("''"))
 _OVERDUE = (
-    select(_n.onboarding_id, _n.held_by)
+    select(_whose.label("onboarding_id"), _n.held_by)
     .distinct()
     .where(
-        _n.state == "held",
+        _n.state == literal_column("'held'"),
         _n.held_until <= bindparam("moment"),
         _n.onboarding_id.is_not(None),
-        _n.onboarding_id > bindparam("after"),
+        _whose > bindparam("after"),
     )
-    .order_by(_n.onboarding_id, _n.held_by)
+    .order_by(_whose, _n.held_by)
     .limit(bindparam("most"))
 )
 _FREE_HOLD = (

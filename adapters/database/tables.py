@@ -179,7 +179,6 @@ onboardings = Table(
     Index(None, "state", "created_at", "id"),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "state", "created_at", "id"),
-    Index(None, "account_id"),
 )
 
 timeline = Table(
@@ -251,6 +250,8 @@ baskets = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("closed_at", UtcDateTime),
+    # Of the request that opened it; unset before requests were told apart.
+    Column("fingerprint", String(64)),
     _partial("ix_baskets_open", "expires_at", "id", where="closed_at IS NULL"),
 )
 

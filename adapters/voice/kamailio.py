@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.crypto import Secrets
 from adapters.transactions import connect
-from adapters.voice import call_records, rights
+from adapters.voice import call_records, number_settings, rights
 from adapters.voice.preferences import Preference, put
 from domain.call_records import CallRecord
 from domain.calling import CallingWrite
@@ -51,7 +51,10 @@ _SILENCE = text("DELETE FROM dbaliases WHERE username = :username AND alias_user
     bindparam("forms", expanding=True, type_=String)
 )
 _DOMAIN_OF = text("SELECT domain FROM subscriber WHERE username = :username")
-_STAY = text("DELETE FROM usr_preferences WHERE username = :username AND attribute = 'forward' AND uuid = :number")
+_HAS = text(
+    "SELECT a.id FROM dbaliases a WHERE a.alias_username = :number AND (a.username = :username OR EXISTS"
+    " (SELECT 1 FROM usr_preferences p WHERE p.username = a.username AND p.attribute = 'account' AND p.value = :account))"
+)
 _SETUP_VERSION = text("SELECT value FROM usr_preferences WHERE username = :username AND attribute = 'setup_version'")
 _RINGS = text("SELECT alias_username FROM dbaliases WHERE username = :username")
 _REMOVE_LINE = tuple(
@@ -104,11 +107,14 @@ class KamailioSwitch:
         )
 
     async def silence(self, number: RoutedNumber) -> None:
-        """The number rings the line no more; the line's other numbers do. Raises ``Unavailable``."""
+        """The number rings the line no more; the line's other numbers do. Nor is it forwarded or shown. Raises ``Unavailable``."""
         await self._transactions.write(partial(_silence, number))
 
     async def ring(self, number: RoutedNumber) -> None:
-        """The number rings the line. Raises ``Refused`` (``line_missing``, ``alias_taken``) or ``Unavailable``."""
+        """The number rings the line, and is forwarded and shown as before. Raises ``Refused`` or ``Unavailable``.
+
+        The codes of a no: ``line_missing``, ``alias_taken``.
+        """
         try:
             await self._transactions.write(partial(_ring, number))
         except IntegrityError as error:
@@ -171,11 +177,17 @@ def _write_aliases(connection: Connection, line: Line) -> None:
 def _write_preferences(connection: Connection, line: Line) -> None:
     account = line.rights.account_id if line.rights else None
     put(connection, line.username, line.domain, _preferences(line.max_channels, line.caller_id, account, line.forwards))
+    number_settings.drop_foreign(connection, line.numbers, line.username, line.domain)
 
 
 def _forms(e164: str) -> list[str]:
     """How callers dial it, with the plus and without."""
     return [e164, e164.removeprefix("+")]
+
+
+def _silence(number: RoutedNumber, connection: Connection) -> None:
+    connection.execute(_SILENCE, {"username": number.username, "forms": _forms(number.e164)})
+    number_settings.rest(connection, number.e164, number.username)
 
 
 def _ring(number: RoutedNumber, connection: Connection) -> None:
@@ -189,12 +201,7 @@ def _ring(number: RoutedNumber, connection: Connection) -> None:
     owner = {"username": number.username, "domain": domain}
     if missing := [{**owner, "form": form} for form in forms if form not in present]:
         connection.execute(_ADD_ALIAS, missing)
-
-
-def _silence(number: RoutedNumber, connection: Connection) -> None:
-    connection.execute(_SILENCE, {"username": number.username, "forms": _forms(number.e164)})
-    # Whoever has the number next would be forwarded to where this customer wanted it.
-    connection.execute(_STAY, {"username": number.username, "number": number.e164})
+    number_settings.wake(connection, number.e164, number.username, domain)
 
 
 def _configure(setup: LineSetup, connection: Connection) -> None:
@@ -206,7 +213,11 @@ def _configure(setup: LineSetup, connection: Connection) -> None:
     if stored is not None and int(stored) > setup.version:
         return
     rings = set(connection.execute(_RINGS, {"username": setup.username}).scalars())
-    wanted = _preferences(setup.max_channels, setup.caller_id, setup.account_id, setup.forwards)
+    shown = setup.caller_id
+    # A number that was given back is shown by nobody, whatever the line was set up with.
+    if shown and connection.scalar(_HAS, {"number": shown, "username": setup.username, "account": setup.account_id}) is None:
+        shown = None
+    wanted = _preferences(setup.max_channels, shown, setup.account_id, setup.forwards)
     wanted = {row for row in wanted if row.attribute != "forward" or row.uuid in rings}
     put(connection, setup.username, domain, wanted | {Preference("setup_version", str(setup.version))})
 
@@ -217,7 +228,7 @@ def _preferences(channels: int, caller_id: str | None, account: str | None, forw
     if channels:
         wanted.add(Preference("max_channels", str(channels)))
     if caller_id:
-        wanted.add(Preference("caller_id", caller_id))
+        wanted.add(Preference("caller_id", caller_id, uuid=caller_id))
     if account is not None:
         wanted.add(Preference("account", account))
     return wanted

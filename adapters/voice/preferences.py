@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, text
 
 
 class Preference(NamedTuple):
-    """One row. ``uuid`` is empty for what is looked up by the line's name."""
+    """One row. ``uuid`` is empty for what is of the line alone, and the number for what is of one of its numbers."""
 
     attribute: str
     value: str
@@ -22,6 +22,7 @@ _ADD = text(
     " VALUES (:uuid, :username, :domain, :attribute, :value, :now)"
 )
 _DROP = text("DELETE FROM usr_preferences WHERE id IN :ids").bindparams(bindparam("ids", expanding=True))
+# What rests of a number that was given back is not of the line's setting up (``number_settings``).
 _OURS = frozenset({"max_channels", "caller_id", "account", "forward", "setup_version"})
 
 

@@ -120,6 +120,9 @@ _NUMBER_GUARD = text(
     " ON dbaliases (alias_username) WHERE substr(alias_username, 1, 1) = '+'"
 )
 
+# A caller's number is found by the number when it is given back. Rows from before that have it as their value alone.
+_NOTE_CALLER_IDS = text("UPDATE usr_preferences SET uuid = value WHERE attribute = 'caller_id' AND uuid = ''")
+
 # The switch has a role that reads. These two tables it writes, and nothing else of it.
 _SWITCH_MAY_WRITE = text(
     "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kamailio')"
@@ -133,7 +136,7 @@ async def create_tables(url: str) -> None:
 
     Raises ``Unavailable`` if the database does not answer, and ``Refused`` (``number_twice``) if two of its lines share a number.
     """
-    transactions = connect(url, whose="The switch's")
+    transactions = connect(url, whose="The switch's", patient=True)
     try:
         await transactions.write(_create)
     except IntegrityError as error:
@@ -157,5 +160,6 @@ def _create(connection: Connection) -> None:
     if missing:
         connection.execute(insert(version), missing)
     connection.execute(_NUMBER_GUARD)
+    connection.execute(_NOTE_CALLER_IDS)
     if connection.dialect.name == "postgresql":
         connection.execute(_SWITCH_MAY_WRITE)

@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response, status
+from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from domain import catalogue_rules, keys
 from domain.access import Right
@@ -39,13 +39,18 @@ Whose = Annotated[WhiteLabel | None, Query()]
         **declared(400, 403, 404, 409, 413),
     },
 )
-async def open_basket(principal: Caller, body: OpenBasket, services: Work, key: DecisionKey, response: Response) -> BasketBody:
+async def open_basket(
+    principal: Caller, body: OpenBasket, services: Work, key: DecisionKey, request: Request, response: Response
+) -> BasketBody:
     """An empty basket. With an `Idempotency-Key` a repetition is answered with the same one."""
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, body.white_label)
     _known_plan(tenant, body.plan, body.price_list)
     basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
-    basket = await services.baskets.open(tenant.id, basket_id, principal.actor, body.pool, body.plan, body.price_list)
+    fingerprint = services.secrets.fingerprint(await request.body())
+    basket = await services.baskets.open(
+        tenant.id, basket_id, principal.actor, body.pool, body.plan, fingerprint, body.price_list
+    )
     response.headers["Location"] = f"/v1/baskets/{basket.id}"
     return body_of_basket(basket, tenant)
 

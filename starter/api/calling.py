@@ -4,11 +4,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Path, Query, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field, StrictBool
 
 from domain import keys, line_rules
-from domain.access import Principal, Right
+from domain.access import Principal, Right, Role
 from domain.calling import (
     Calling,
     CallingChange,
@@ -39,6 +39,14 @@ AccountId = Annotated[
         examples=["0a3a5f0e-8d5b-5f0e-9d43-0f3f1f3f4a12"],
     ),
 ]
+
+
+async def _both(request: Request, response: Response) -> tuple[Request, Response]:
+    return request, response
+
+
+Both = Annotated[tuple[Request, Response], Depends(_both)]
+"""The request, whose body a key stands for, and the response."""
 
 
 class CallingBody(BaseModel):
@@ -125,40 +133,43 @@ async def get_calling(account_id: AccountId, principal: Caller, services: Work) 
 
 @router.post("/accounts/{account_id}/suspend", summary="Suspend", responses=_CHANGED | declared(400, 403, 404, 409, 413))
 async def suspend(
-    account_id: AccountId, body: SuspensionBody, principal: Caller, services: Work, key: DecisionKey, response: Response
+    account_id: AccountId, body: SuspensionBody, principal: Caller, services: Work, key: DecisionKey, exchange: Both
 ) -> CallingBody:
     """No calls but emergency calls from now on, for one more reason. Calls under way go on; incoming ones are not affected."""
     calling = await _own(services, principal, account_id)
     change = await _change(services, principal, calling, "suspend", key)
-    return await _carried_out(services, principal, change.model_copy(update=body.model_dump()), response)
+    return await _carried_out(services, principal, change.model_copy(update=body.model_dump()), exchange)
 
 
 @router.post(
     "/accounts/{account_id}/resume", summary="Lift a suspension", responses=_CHANGED | declared(400, 403, 404, 409, 413)
 )
 async def resume(
-    account_id: AccountId, body: SuspensionBody, principal: Caller, services: Work, key: DecisionKey, response: Response
+    account_id: AccountId, body: SuspensionBody, principal: Caller, services: Work, key: DecisionKey, exchange: Both
 ) -> CallingBody:
     """Lifts one reason. The account can call again when none is left."""
     calling = await _own(services, principal, account_id)
     change = await _change(services, principal, calling, "resume", key)
-    return await _carried_out(services, principal, change.model_copy(update=body.model_dump()), response)
+    return await _carried_out(services, principal, change.model_copy(update=body.model_dump()), exchange)
 
 
 @router.patch("/accounts/{account_id}/calling", summary="Change", responses=_CHANGED | declared(400, 403, 404, 409, 413))
 async def change_calling(
-    account_id: AccountId, body: ChangeCalling, principal: Caller, services: Work, key: DecisionKey, response: Response
+    account_id: AccountId, body: ChangeCalling, principal: Caller, services: Work, key: DecisionKey, exchange: Both
 ) -> CallingBody:
     """Changes expiry, rate group, the exemption from suspension for late payment, or the dialling rules, at once."""
     calling = await _own(services, principal, account_id)
     change = await _change(services, principal, calling, "set", key)
     update = await _settings(services, change.tenant_id, calling, body)
-    return await _carried_out(services, principal, change.model_copy(update=update), response)
+    return await _carried_out(services, principal, change.model_copy(update=update), exchange)
 
 
 async def _own(services: Services, principal: Principal, account_id: str) -> Calling:
     calling = await services.callings.get(account_id, principal.tenant_id)
     need(principal, Right.OPERATE)
+    if principal.role is Role.ACCOUNT_ADMINISTRATOR:
+        # Who administers the account operates it, and does not decide about its debts, its end or its price.
+        raise problems.Problem("not_allowed", "Whether an account may call is for its white label to decide. Ask them.")
     return calling
 
 
@@ -218,8 +229,11 @@ async def _settings(services: Services, tenant_id: str, calling: Calling, body: 
     }
 
 
-async def _carried_out(services: Services, principal: Principal, change: CallingChange, response: Response) -> CallingBody:
-    calling = await services.callings.change(change)
+async def _carried_out(
+    services: Services, principal: Principal, change: CallingChange, exchange: tuple[Request, Response]
+) -> CallingBody:
+    request, response = exchange
+    calling = await services.callings.change(change, services.secrets.fingerprint(await request.body()))
     if calling is None:
         response.status_code = status.HTTP_202_ACCEPTED
         calling = await services.callings.get(change.account_id, principal.tenant_id)

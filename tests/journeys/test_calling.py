@@ -156,7 +156,12 @@ async def test_without_a_valid_rate_group_an_account_cannot_call(exchange: Excha
     assert (await exchange.http.put("/v1/rate-groups/last-year", json={"name": "Old", "valid_until": today(-1)})).is_success
     assert (await exchange.http.put("/v1/rate-groups/premium", json={"name": "Premium", "valid_from": today(-1)})).is_success
     codes = [group["code"] for group in (await exchange.http.get("/v1/rate-groups")).json()["items"]]
-    assert codes == ["uk-standard", "last-year", "premium"]
+    # The stack is shared, so others' groups may stand among these.
+    assert [code for code in codes if code in {"uk-standard", "last-year", "premium"}] == [
+        "uk-standard",
+        "last-year",
+        "premium",
+    ]
 
     account, [line] = await exchange.account()
     assert (await exchange.calling(account))["rate_group"] == "uk-standard", "the first valid one"
@@ -179,10 +184,12 @@ async def test_no_more_calls_at_once_than_channels_and_zero_is_unlimited(exchang
     _, [narrow] = await exchange.account(service={"max_channels": 1})
     _, [wide] = await exchange.account(service={"max_channels": 0})
     async with exchange.kamailio.gateway() as gateway:
-        first = asyncio.create_task(narrow.call(OUTSIDE, talk=1.5))
+        enough = asyncio.Event()
+        first = asyncio.create_task(narrow.call(OUTSIDE, until=enough))
         await gateway.has_answered(1)
         assert (await narrow.call(OUTSIDE)).reason == "All channels of this line are in use"
         assert all(await asyncio.gather(*(wide.call(OUTSIDE, talk=1) for _ in range(5))))
+        enough.set()
         assert await first
 
 

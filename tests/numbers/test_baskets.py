@@ -142,3 +142,13 @@ async def test_what_lies_in_somebody_elses_basket_cannot_be_ordered(exchange: Ex
     unknown = {"basket": "00000000-0000-4000-8000-000000000000"}
     with pytest.raises(AssertionError, match="basket_unknown"):
         await exchange.order({"explicit": [DRAMA[1]]}, **unknown)
+
+
+async def test_a_key_opens_one_basket_for_one_body_whatever_becomes_of_the_basket(shop: Shop) -> None:
+    first = await shop.ask("POST", "/v1/baskets", key="k", json={"plan": "office-20"})
+    other = await shop.ask("POST", "/v1/baskets", key="k", json={"plan": "office-50"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    await shop.ask("PATCH", f"/v1/baskets/{first.json()['id']}", json={"plan": "office-50"})
+    again = await shop.ask("POST", "/v1/baskets", key="k", json={"plan": "office-20"})
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert again.json()["pricing"]["plan"] == "office-50", "as it is by now"

@@ -352,7 +352,14 @@ class BasketShelf:
     baskets: dict[str, Basket] = field(default_factory=dict)
 
     async def open(
-        self, tenant_id: str, basket_id: str, by: str, pool: str, plan: str | None, price_list: str | None = None
+        self,
+        tenant_id: str,
+        basket_id: str,
+        by: str,
+        pool: str,
+        plan: str | None,
+        fingerprint: str,
+        price_list: str | None = None,
     ) -> Basket:
         now = datetime.now(UTC)
         fresh = Basket(

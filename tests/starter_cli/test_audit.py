@@ -80,7 +80,16 @@ def right_books() -> Books:
             EntryBook(account_id="northway", onboarding_id="ledger", amount_minor=-6000),
             EntryBook(account_id="account of card", onboarding_id="card", amount_minor=0),
         ),
-        lines=(LineBook(username="dcard", domain="sip.example.com", registrable=True, numbers=(NUMBER,)),),
+        lines=(
+            LineBook(
+                username="dcard",
+                domain="sip.example.com",
+                registrable=True,
+                numbers=(NUMBER,),
+                forwards=(NUMBER,),
+                shows=(NUMBER,),
+            ),
+        ),
         callings=(CallingBook(rights=RIGHTS),),
         switch_rights=(RIGHTS,),
         charges=(a_charge("card"), a_charge("expired", captured_minor=0)),
@@ -169,6 +178,21 @@ VIOLATIONS = {
         "one-holder",
         NUMBER,
         lambda b: with_only(b, "numbers", b.numbers[0].model_copy(update={"onboarding_id": "waiting"}), b.numbers[1]),
+    ),
+    "a number that another line than its own forwards": (
+        "one-holder",
+        NUMBER,
+        lambda b: with_more(b, "lines", THIEF.model_copy(update={"numbers": (), "forwards": (NUMBER,)})),
+    ),
+    "a number that is shown by a line whose customer does not hold it": (
+        "one-holder",
+        "+441214960101",
+        lambda b: with_only(b, "lines", b.lines[0].model_copy(update={"shows": ("+441214960101",)})),
+    ),
+    "a number that is shown by a line long after it was given back": (
+        "one-holder",
+        "+441214960109",
+        lambda b: with_only(b, "lines", b.lines[0].model_copy(update={"shows": ("+441214960109",)})),
     ),
     "an active order without its number": ("numbers", "card", lambda b: with_only(b, "numbers", b.numbers[1])),
     "a number of an unknown onboarding": (

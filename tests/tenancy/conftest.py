@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.alerts import AlertActivities
+from activities.calling import CallingActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -247,6 +248,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         LedgerActivities(database.ledger),
         PaymentActivities(_Gateway(world), database.fence, world.settling),
         VoiceActivities(_Switch(world)),
+        CallingActivities(database.calling),
         MailActivities(post, database.mail_desk),
         AlertActivities(database.alerts),
     )

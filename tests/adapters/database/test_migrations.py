@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
 
 from adapters.database import migrate
+from adapters.database.migrate import _ADVISORY_LOCK
 from adapters.database.tables import metadata
 from adapters.transactions import connect
 from tests.adapters.database.conftest import KINDS
@@ -56,6 +58,24 @@ async def test_several_processes_may_migrate_at_once_and_again(empty_url: str) -
     await migrate(empty_url)
     tables = await look(empty_url, lambda connection: set(inspect(connection).get_table_names()))
     assert tables == {*metadata.tables, "alembic_version"}
+
+
+async def test_a_migration_takes_as_long_as_it_takes(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of a statement is for those who serve; writing a large table anew takes longer."""
+    monkeypatch.setattr("adapters.transactions._COMMAND_SECONDS", 0.2)
+    name = f"empty_{os.urandom(4).hex()}"
+    url = postgres.create(name)
+    other = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await other.execute(f"SELECT pg_advisory_lock({_ADVISORY_LOCK})")
+    migrating = asyncio.create_task(migrate(url))
+    waited = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND clock_timestamp() - waitstart > interval '0.5s')"
+    async with asyncio.timeout(20):
+        while not migrating.done() and not await other.fetchval(waited):
+            pass
+    await other.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
+    await migrating
+    await other.close()
+    postgres.drop(name)
 
 
 async def test_constraints_and_partial_indexes_are_really_there(empty_url: str) -> None:

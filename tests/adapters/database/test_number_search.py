@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from adapters.database import Database, number_search
 from domain.errors import NumberUnavailable
@@ -106,6 +106,47 @@ async def test_a_block_is_the_lowest_run_of_consecutive_numbers_or_nothing(datab
     pair = [number.e164 for number in await database.stock.search(TENANT.id, narrow)]
     assert int(pair[1]) == int(pair[0]) + 1
     assert {grade_of(e164) for e164 in pair} == {Grade.STANDARD}
+
+
+async def test_a_block_behind_many_lone_numbers_is_found_in_few_questions_and_outside_of_the_order(database: Database) -> None:
+    lone = [f"+44121{number:07d}" for number in range(0, 90_000, 2)]
+    block = [f"+44121{number:07d}" for number in range(100_000, 100_005)]
+    grades = dict.fromkeys([*lone, *block], Grade.STANDARD)
+    await database.admin.import_numbers(TENANT.id, [*lone, *block], grades)
+    asked: list[str] = []
+
+    def listen(connection: Connection) -> None:
+        def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            asked.append(statement)
+
+        event.listen(connection.engine, "before_cursor_execute", note)
+
+    for run in (database._transactions.read, database._transactions.write):
+        await run(listen)
+    wish = NumberSearch(count=5, pick="block", grades=(Grade.STANDARD,))
+    assert [number.e164 for number in await database.stock.search(TENANT.id, wish)] == block
+    case = await opened(database, "Ada")
+    asked.clear()
+    taken = await database.numbers.reserve(case.reservation(described(5, pick="block")))
+    assert [number.e164 for number in taken.numbers] == block
+    seeks = [statement for statement in asked if "free_e164 >=" in statement]
+    assert len(seeks) < 10, f"{len(seeks)} questions"
+    writing = next(at for at, statement in enumerate(asked) if statement.lstrip().upper().startswith(("INSERT", "UPDATE")))
+    assert not [statement for statement in asked[writing:] if "free_e164 >=" in statement], "nobody waits for the search"
+
+
+async def test_a_block_may_begin_in_one_stretch_and_end_in_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_search, "_STRETCH", 4)
+    numbers = [f"+44121496{number:04d}" for number in (*range(0, 14, 2), *range(20, 24), *range(30, 33), *range(40, 50))]
+    await database.admin.import_numbers(TENANT.id, numbers, dict.fromkeys(numbers, Grade.STANDARD))
+    for count, first in ((2, 20), (4, 20)):
+        found = await database.stock.search(TENANT.id, NumberSearch(count=count, pick="block"))
+        assert [number.e164 for number in found] == [f"+44121496{first + more:04d}" for more in range(count)]
+    assert [
+        n.e164 for n in await database.stock.search(TENANT.id, NumberSearch(count=3, pick="block", prefix="+441214960024"))
+    ] == []
 
 
 async def opened(database: Database, name: str) -> Case:

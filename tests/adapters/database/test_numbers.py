@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Select, text
 
-from adapters.database import Database
+from adapters.database import Database, stock
 from adapters.database import numbers as statements
 from domain.errors import NumberUnavailable
 from domain.numbers import Grade, NumberState, grade_of
@@ -200,6 +200,9 @@ TERMS = {
     "past": "+44122",
     "wanted": 3,
     "chosen": ["+44121"],
+    "moment": "2026-01-01 00:00:00+00",
+    "after": "",
+    "most": 200,
 }
 
 
@@ -231,6 +234,24 @@ async def test_a_claim_walks_the_index_of_free_numbers_and_nothing_else(database
     assert ends_plan.count("ix_numbers_free") == 2, ends_plan
     for words in ("Seq Scan", "SCAN numbers", "Sort", "TEMP B-TREE", "Bitmap"):
         assert words not in described_plan + ends_plan, described_plan + ends_plan
+
+
+async def test_overdue_holds_are_read_from_the_index_of_holds_by_their_end(database: Database) -> None:
+    """Whatever is sold: an installation has a few holds at a time, and every number that was ever ordered has an onboarding."""
+    await database.admin.import_numbers(TENANT.id, (f"+44121{number:07d}" for number in range(0, 10_000_000, 1_000)))
+
+    def overdue_plan(connection: Connection) -> str:
+        connection.exec_driver_sql(
+            "UPDATE numbers SET state = 'assigned', held_by = 'k', onboarding_id = e164, service = 0 WHERE e164 < '+441219900000'"
+        )
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("ANALYZE numbers")
+        return plan(connection, stock._OVERDUE)
+
+    found = await database._transactions.write(overdue_plan)
+    assert "ix_numbers_held_until" in found, found
+    for words in ("ix_numbers_holder", "Seq Scan", "SCAN numbers"):
+        assert words not in found, found
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)  # SQLite has one writer at a time: nobody to wait for

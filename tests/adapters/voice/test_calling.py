@@ -68,11 +68,12 @@ async def test_an_account_whose_time_has_not_come_calls(kamailio: RunningKamaili
 
 @pytest.mark.requirement("S4-20")
 async def test_an_account_expires_by_itself_while_the_switch_runs(kamailio: RunningKamailio, switch: KamailioSwitch) -> None:
-    ends = datetime.now(UTC) + timedelta(seconds=2)
-    await switch.provision(alice(allowed(expires_at=ends)))
+    await switch.provision(alice(allowed(expires_at=datetime.now(UTC) + timedelta(hours=1))))
     await switch.provision(BOB)
     async with kamailio.phone(BOB.username, DOMAIN, password(BOB)):
         assert await call(kamailio, TO_BOB)
+        ends = datetime.now(UTC) + timedelta(seconds=2)
+        await switch.allow(CallingWrite(calling=allowed(version=1, expires_at=ends)))
         async with asyncio.timeout(10):
             while (answer := await call(kamailio, TO_BOB)).status == 200:
                 pass
@@ -178,11 +179,13 @@ async def test_channels_count_calls_to_the_telephone_network_and_emergency_calls
 ) -> None:
     await switch.provision(alice(max_channels=1))
     async with kamailio_with_gateway.gateway() as gateway:
-        talking = asyncio.create_task(call(kamailio_with_gateway, OUTSIDE, talk=1.5))
+        enough = asyncio.Event()
+        talking = asyncio.create_task(call(kamailio_with_gateway, OUTSIDE, until=enough))
         await gateway.has_answered(1)
         second = await call(kamailio_with_gateway, OUTSIDE)
         assert (second.status, second.reason) == (486, "All channels of this line are in use")
         assert await call(kamailio_with_gateway, "999")
+        enough.set()
         assert await talking
         assert await call(kamailio_with_gateway, OUTSIDE), "a call that ended gives its channel back"
 

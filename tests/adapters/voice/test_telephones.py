@@ -133,13 +133,15 @@ async def test_a_line_makes_no_more_calls_at_once_than_it_has_channels(
     await switch.provision(BOB)
 
     async with kamailio.phone(BOB.username, DOMAIN, password(BOB)) as phone:
+        enough = asyncio.Event()
         talking = [
-            asyncio.create_task(kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102", talk=1.5))
+            asyncio.create_task(kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102", until=enough))
             for _ in range(2)
         ]
         await phone.has_answered(2)
         third = await kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102")
         assert (third.status, third.reason) == (486, "All channels of this line are in use")
+        enough.set()
         assert all(await asyncio.gather(*talking))
         assert await kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102"), (
             "a call that ended gives its channel back"
@@ -153,7 +155,15 @@ async def test_calls_that_start_at_the_same_instant_do_not_share_the_last_channe
     await switch.provision(line(ALICE.username, *ALICE.numbers, max_channels=2))
     await switch.provision(BOB)
     async with kamailio.phone(BOB.username, DOMAIN, password(BOB)) as phone:
-        calls = [kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102", talk=2) for _ in range(8)]
+        enough = asyncio.Event()
+        calls = [
+            asyncio.create_task(kamailio.call(ALICE.username, DOMAIN, password(ALICE), "+441214960102", until=enough))
+            for _ in range(8)
+        ]
+        refused = asyncio.as_completed(calls)
+        for _ in range(6):
+            await next(refused)
+        enough.set()
         answers = [answer.status for answer in await asyncio.gather(*calls)]
         assert sorted(answers) == [200, 200] + [486] * 6
         assert len(phone.invites) == 2
