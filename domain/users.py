@@ -122,8 +122,14 @@ class Users(Protocol):
     async def create(self, new: NewUser) -> Member:
         """A user with a password. Raises ``Refused`` (``email_in_use``): such a user is added, not created again."""
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
-        """A membership for a user whom the tenant has. Raises ``Refused``: ``no_such_user``, ``already_member``."""
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
+        """A membership for a user whom the tenant has. Raises ``Refused``: ``no_such_user``, ``already_member``.
+
+        A password that somebody other than the actor has set, for a mailbox that nobody has proven, ends with every session:
+        whoever knows it would get the new role. Its owner sets one by the link of the invitation that is returned then.
+        """
 
     async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
         """A user without a password, and the link's content. Repeated for a member of the account it gives a new link, and
@@ -166,8 +172,9 @@ class Session(Value):
 class Sessions(Protocol):
     """Short-lived tokens. Rights are looked up with every use, so a membership that ends takes them at once."""
 
-    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
-        """A session in an account where the user is a member, with its token. Raises ``NotFound``."""
+    async def open(self, user_id: str, account_id: str, verified: str) -> tuple[Session, str]:
+        """A session in an account where the user is a member, with its token. ``verified`` is the hash that the password was compared
+        with. Raises ``NotFound``, also if the user has another password by now."""
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
         """A token that acts in this account and below it, never with more than the caller has there (S2-32). Ends with the

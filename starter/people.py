@@ -106,6 +106,20 @@ class People:
         """
         new = NewUser(tenant_id=account.tenant_id, account_id=account.id, email=email, name=name, grant=grant, actor=actor)
         member, invitation = await self.users.invite(new)
+        await self._write_to(account, invitation)
+        return member, invitation
+
+    async def add(self, actor: str, account: Account, email: str, grant: Grant) -> tuple[Member, Invitation | None]:
+        """A role for a user whom the white label has, who is written to if the password was somebody else's and has ended.
+
+        Raises as ``Users.add`` and ``Mailer.send``; a letter that could not be sent is sent by inviting them.
+        """
+        member, invitation = await self.users.add(account.id, account.tenant_id, email, grant, actor)
+        if invitation is not None:
+            await self._write_to(account, invitation)
+        return member, invitation
+
+    async def _write_to(self, account: Account, invitation: Invitation) -> None:
         tenant = await self.white_label(account.tenant_id)
         facts: dict[str, object] = {
             "tenant_name": tenant.name if tenant else "Dialtone",
@@ -118,7 +132,6 @@ class People:
         }
         key = f"{invitation.user_id}:invitation:{invitation.generation}"
         await self._mailer.send(Mail(key=key, kind=MailKind.INVITATION, recipients=(invitation.email,), facts=facts))
-        return member, invitation
 
     async def accept(self, invitation: Invitation, password: str) -> bool:
         """Set the password that the invited person chose. False if somebody was faster, or the link is too old now.
@@ -148,14 +161,13 @@ class People:
         right = await self._passwords.verify(known.password_hash if known else None, normal_password(password))
         memberships = await self.users.memberships(known.user_id) if known and right else ()
         wanted = next((m.account_id for m in memberships if account_id in {None, m.account_id}), None)
-        if known is None or wanted is None:
-            raise Refused(
-                "The e-mail address and the password do not belong together here. Check both, and name the white label if "
-                "you have users with several.",
-                code="sign_in_refused",
-            )
+        if known is None or known.password_hash is None or wanted is None:
+            raise _sign_in_refused()
+        try:
+            session, token = await self.sessions.open(known.user_id, wanted, known.password_hash)
+        except NotFound as error:  # the password or the role has gone meanwhile
+            raise _sign_in_refused() from error
         await self.users.forget_attempts(user)
-        session, token = await self.sessions.open(known.user_id, wanted)
         return SignedIn(session=session, token=token, memberships=tuple(memberships))
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
@@ -177,6 +189,14 @@ class People:
     def _generate(self) -> str:
         letters = "".join(secrets.choice(_LETTERS) for _ in range(max(_GENERATED, self.least_password)))
         return "-".join(letters[at : at + 5] for at in range(0, len(letters), 5))
+
+
+def _sign_in_refused() -> Refused:
+    return Refused(
+        "The e-mail address and the password do not belong together here. Check both, and name the white label if "
+        "you have users with several.",
+        code="sign_in_refused",
+    )
 
 
 def _network(address: str | None) -> str:

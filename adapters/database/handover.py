@@ -6,11 +6,11 @@ contact of the order (S1-14). A reseller's account becomes a white label, under 
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from adapters.database import progress
 from adapters.database.tables import memberships, onboardings, sessions, tenants, users
-from adapters.database.users import add_user, find_user, join, new_link
+from adapters.database.users import add_user, end_password, find_user, join, new_link
 from domain.access import Role, member_of
 from domain.catalogue import Tenant, resold
 from domain.onboarding import Entry, State
@@ -65,8 +65,7 @@ def _user_of_contact(connection: Connection, tenant_id: str, order: Order, onboa
         if known.proven_at is not None:
             return str(known.id)
         user_id = str(known.id)
-        connection.execute(update(users).where(users.c.id == user_id).values(password_hash=None))
-        connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+        end_password(connection, user_id)
     new_link(connection, user_id, moment)
     return user_id
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, update
 
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
 from adapters.transactions import Transactions
-from domain.access import Right, Role
+from domain.access import Right, Role, member_of
 from domain.errors import NotFound, Refused
 from domain.users import (
     INVITATION_LASTS,
@@ -87,21 +87,34 @@ class UserRecords:
     async def create(self, new: NewUser) -> Member:
         def work(connection: Connection) -> Member:
             moment = now()
-            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment, new.password_hash)
+            user_id = add_user(
+                connection, new.tenant_id, new.email, new.name, moment, new.password_hash, set_by=member_of(new.actor)
+            )
             if user_id is None:
                 raise _in_use()
             return _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
 
         return await self._transactions.write(work)
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
-        def work(connection: Connection) -> Member:
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
+        def work(connection: Connection) -> tuple[Member, Invitation | None]:
+            moment = now()
             row = find_user(connection, tenant_id, email)
             if row is None:
                 raise Refused(
                     "This white label has no user with this e-mail address. Create or invite one.", code="no_such_user"
                 )
-            return _join(connection, account_id, row.id, grant, actor, now())
+            _join(connection, account_id, row.id, grant, actor, moment)
+            invitation = None
+            if row.proven_at is None and row.password_set_by != member_of(actor):
+                end_password(connection, row.id)
+                generation = new_link(connection, row.id, moment)
+                invitation = _invitation(connection.execute(select(users).where(_u.id == row.id)).one(), generation)
+            member = _member(connection, account_id, row.id)
+            assert member is not None  # joined above
+            return member, invitation
 
         return await self._transactions.write(work)
 
@@ -136,7 +149,7 @@ class UserRecords:
             if not Grant(role=known.role, rights=known.rights).allowed <= allowed:
                 raise Refused("This member may do more here than you. Ask somebody who may as much.", code="more_rights")
             connection.execute(delete(memberships).where(_m.account_id == account_id, _m.member_id == member_id))
-            connection.execute(delete(sessions).where(_s.user_id == member_id, _s.member_of == account_id))
+            end_sessions(connection, and_(_s.user_id == member_id, _s.member_of == account_id))
 
         await self._transactions.write(work)
 
@@ -149,10 +162,15 @@ class UserRecords:
         def work(connection: Connection) -> bool:
             moment = now()
             good = and_(_u.id == user_id, _u.invitation == generation, _u.invited_until > moment)
-            values = {"password_hash": password_hash, "proven_at": moment, "invited_until": None}
+            values = {
+                "password_hash": password_hash,
+                "proven_at": moment,
+                "password_set_by": None,
+                "invited_until": None,
+            }
             if not connection.execute(update(users).where(good).values(values)).rowcount:
                 return False
-            connection.execute(delete(sessions).where(_s.user_id == user_id))
+            end_sessions(connection, _s.user_id == user_id)
             return True
 
         return await self._transactions.write(work)
@@ -201,8 +219,9 @@ def add_user(
     moment: datetime,
     password_hash: str | None = None,
     onboarding_id: str | None = None,
+    set_by: str | None = None,
 ) -> str | None:
-    """Add a user; its id, or ``None`` if the tenant has one with this address."""
+    """Add a user; its id, or ``None`` if the tenant has one with this address. ``set_by`` knows the password."""
     row = {
         "id": f"user-{secrets.token_hex(8)}",
         "tenant_id": tenant_id,
@@ -210,6 +229,7 @@ def add_user(
         "email_key": email_key(email),
         "name": name,
         "password_hash": password_hash,
+        "password_set_by": set_by if password_hash else None,
         "invitation": 0,
         "onboarding_id": onboarding_id,
         "created_at": moment,
@@ -220,6 +240,26 @@ def add_user(
 def find_user(connection: Connection, tenant_id: str, email: str) -> Row[Any] | None:
     """The tenant's user of this address, locked."""
     return connection.execute(_FIND, {"tenant": tenant_id, "email": email_key(email)}).first()
+
+
+def end_password(connection: Connection, user_id: str) -> None:
+    """Nobody is or gets in as this user any more, until its owner sets a password by a link."""
+    connection.execute(update(users).where(_u.id == user_id).values(password_hash=None, password_set_by=None))
+    end_sessions(connection, _s.user_id == user_id)
+
+
+def end_sessions(connection: Connection, those: ColumnElement[bool]) -> None:
+    """End them, and all that were switched from them.
+
+    The first of each is locked before: whoever is switching has it locked (``sessions.switch``), so what they begin is seen here, or they find
+    nothing to switch from.
+    """
+    roots = select(_s.root_id).where(those)
+    connection.execute(select(_s.id).where(_s.id.in_(roots)).order_by(_s.id).with_for_update()).all()
+    ended = connection.execute(select(_s.id).where(those)).scalars().all()
+    while ended:
+        connection.execute(delete(sessions).where(_s.id.in_(ended)))
+        ended = connection.execute(select(_s.id).where(_s.parent_id.in_(ended))).scalars().all()
 
 
 def new_link(connection: Connection, user_id: str, moment: datetime) -> int:

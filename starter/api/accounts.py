@@ -70,9 +70,9 @@ async def list_users(principal: Caller, account: OwnAccount, services: Work) -> 
     summary="Create, add or invite a user",
     responses=declared(400, 403, 404, 409, 413),
 )
-async def give_access(principal: Caller, account: OwnAccount, body: UserActs, services: Work) -> MemberAnswer:
+async def give_access(request: Request, principal: Caller, account: OwnAccount, body: UserActs, services: Work) -> MemberAnswer:
     """`create` makes a user with a password, for administrators of the white label; `add` gives a user whom the white label has
-    a role here; `invite` writes to somebody who then chooses a password. Nobody gives more rights than they have.
+    a role here, and writes to one whose password somebody else chose: it ends, and a new one is set by the link; `invite` writes to somebody who then chooses a password. Nobody gives more rights than they have.
 
     A generated password is in the answer, this once. No password is ever mailed.
     """
@@ -84,7 +84,12 @@ async def give_access(principal: Caller, account: OwnAccount, body: UserActs, se
     people, actor = services.people, principal.actor
     match body:
         case AddUser():
-            return MemberAnswer.of(await people.users.add(account.id, account.tenant_id, body.email, grant, actor))
+            try:
+                member, sent = await people.add(actor, account, body.email, grant)
+            finally:
+                # The user's sessions may have ended.
+                cast("RememberedKeys", request.app.state.keys).forget()
+            return MemberAnswer.of(member, invited_until=sent.until if sent else None)
         case InviteUser():
             member, invitation = await people.invite(actor, account, body.email, body.name, grant)
             return MemberAnswer.of(member, invited_until=invitation.until)

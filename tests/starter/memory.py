@@ -430,10 +430,12 @@ class Users:
         self.known[new.email] = member
         return member
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
         if email not in self.known:
             raise Refused("There is no such user.", code="no_such_user")
-        return self.known[email]
+        return self.known[email], None
 
     async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
         member = self.known.get(new.email) or await self.create(new)
@@ -467,7 +469,7 @@ class Users:
     async def forget_attempts(self, counter: str) -> None:
         return None
 
-    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
+    async def open(self, user_id: str, account_id: str, verified: str) -> tuple[Session, str]:
         return Session(id="session-0", account_id=account_id, expires_at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC)), "ds_0"
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:

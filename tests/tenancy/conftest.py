@@ -30,6 +30,7 @@ from domain.access import Role
 from domain.errors import Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
+from domain.users import Passwords
 from starter.calling import Callings
 from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
@@ -85,6 +86,24 @@ class Post:
         return found[1]
 
 
+class HeldPasswords:
+    """Passwords whose comparisons, once made, wait while ``go_on`` is not set."""
+
+    def __init__(self, real: Passwords) -> None:
+        self._real = real
+        self.compared, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
+
+    async def hash(self, password: str) -> str:
+        return await self._real.hash(password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        right = await self._real.verify(password_hash, password)
+        self.compared.set()
+        await self.go_on.wait()
+        return right
+
+
 @dataclass
 class Town:
     """A composed product, and everybody's credentials."""
@@ -94,6 +113,7 @@ class Town:
     client: Client
     post: Post
     keys: dict[str, str]
+    passwords: "HeldPasswords"
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -169,6 +189,8 @@ class Town:
 async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town]:
     """Two white labels below the platform, and a reseller below one of them, each with an admin's key."""
     database, post, world = Database(url), Post(), World()
+    # As in production, but for the price: that is measured where it matters.
+    passwords = HeldPasswords(Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
     await database.admin.put_tenant(UPPER, 10_000_000, 10_000_000)
     await database.admin.put_tenant(LOWER, 10_000_000, 10_000_000, parent_id=UPPER.id)
     await database.admin.put_tenant(OTHER, 10_000_000, 10_000_000)
@@ -184,8 +206,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         people=People(
             database.users,
             database.sessions,
-            # As in production, but for the price: that is measured where it matters.
-            Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
+            passwords,
             post,
             catalogue,
             database.accounts,
@@ -225,5 +246,5 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     )
     transport = httpx.ASGITransport(create_app(services))
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys)
+        yield Town(http, database, client, post, keys, passwords)
     await database.close()

@@ -53,7 +53,7 @@ async def test_withdrawing_takes_role_user_and_sessions_back_and_leaves_other_pe
     (member,) = await database.users.members(case.account)
     facts = await welcome(database, case)
     assert await database.users.accept(member.id, int(str(facts["invitation"])), "a hash")
-    _, token = await database.sessions.open(member.id, case.account)
+    _, token = await database.sessions.open(member.id, case.account, "a hash")
     assert await database.identities.authenticate(token) is not None
     for _ in range(2):
         await database.records.withdraw(case.undo(Step.GO_LIVE))
