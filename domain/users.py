@@ -148,6 +148,10 @@ class Users(Protocol):
     async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
         """Set the password, once. Whoever was signed in as this user is signed out. False if the link does not work (any more)."""
 
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        """Everybody who may act as this member: themselves; whoever set their password, while nobody has proven the mailbox;
+        and whoever may act as those."""
+
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         """The user of this address, in this tenant or, with none named, in the only one that has it."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from domain import line_rules, rules
-from domain.access import Principal
+from domain.access import Principal, Role, rights_of
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.orders import Administration, Order, Payer, TermsAcceptance
@@ -34,17 +34,41 @@ class Assessment(Value):
 
 
 async def assess(
-    catalogue: Catalogue, tenant: Tenant, order: Order, terms: TermsAcceptance | None, now: datetime
+    catalogue: Catalogue,
+    tenant: Tenant,
+    order: Order,
+    terms: TermsAcceptance | None,
+    now: datetime,
+    principal: Principal | None = None,
 ) -> Assessment:
-    """Look at an order as it would be started, and start nothing."""
+    """Look at an order as it would be started, and start nothing. ``principal`` is who orders."""
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
     found = (*rules.findings(order, tenant, grades, terms), *line_rules.line_findings(order, tenant, now))
+    found += _beyond_rights(principal, order)
     if _UNPRICEABLE & {finding.code for finding in found}:
         return Assessment(findings=found)
     price = quote(order, tenant, grades)
     reasons = rules.approval_reasons(order, price, tenant, grades)
     return Assessment(findings=found, price=price, approval_reasons=reasons)
+
+
+def may_make_admins(principal: Principal) -> bool:
+    """Whether the caller has every right that the administrator of a new white label gets."""
+    return principal.allowed >= rights_of(Role.ADMIN)
+
+
+def _beyond_rights(principal: Principal | None, order: Order) -> tuple[rules.Finding, ...]:
+    if order.account_kind != "reseller" or principal is None or may_make_admins(principal):
+        return ()
+    return (
+        rules.Finding(
+            code="reseller_needs_admin",
+            pointer="/account_kind",
+            message="Whoever administers a reseller may do everything there, and nobody gives more rights than they have.",
+            fix="Ask an admin of the white label to order it.",
+        ),
+    )
 
 
 def attested(principal: Principal, tenant: Tenant, order: Order, now: datetime, address: str | None) -> TermsAcceptance | None:

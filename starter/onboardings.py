@@ -104,7 +104,7 @@ class Onboardings:
             return _replay(earlier, fingerprint)
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
-        assessment = await assess(self._catalogue, tenant, order, terms, now)
+        assessment = await assess(self._catalogue, tenant, order, terms, now, principal)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         blocking += await self._basket_findings(order, tenant)
         if blocking or assessment.price is None:

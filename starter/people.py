@@ -141,6 +141,10 @@ class People:
         chosen = check_password(password, invitation.email, self.least_password)
         return await self.users.accept(invitation.user_id, invitation.generation, await self._passwords.hash(chosen))
 
+    async def may_be_one(self, one: str, other: str) -> bool:
+        """Whether somebody may know the passwords of both members: then it does not take two to order and approve."""
+        return bool(await self.users.knowers(one) & await self.users.knowers(other))
+
     async def white_label(self, tenant_id: str) -> Tenant | None:
         """In whose name a user is written to; ``None`` for the platform's own."""
         return None if tenant_id == PLATFORM else await self._catalogue.tenant(tenant_id)

@@ -74,6 +74,10 @@ class RememberedCatalogue:
         """By id or slug. Raises ``NotFound``."""
         return await self._memory.get(tenant_id, lambda: self._catalogue.tenant(tenant_id))
 
+    def forget(self) -> None:
+        """Ask again about every white label."""
+        self._memory.forget()
+
     async def grades(self, tenant_id: str, numbers: Sequence[str]) -> dict[str, Grade]:
         """The grade of each of these numbers that is in the tenant's inventory."""
         return await self._catalogue.grades(tenant_id, numbers)

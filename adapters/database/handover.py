@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from adapters.database import progress
 from adapters.database.tables import memberships, onboardings, sessions, tenants, users
-from adapters.database.users import add_user, end_password, find_user, join, new_link
-from domain.access import Role, member_of
+from adapters.database.users import add_user, end_password, find_user, join, new_link, rights_over
+from domain.access import Role, member_of, rights_of
 from domain.catalogue import Tenant, resold
 from domain.onboarding import Entry, State
 from domain.orders import Administration, Order
@@ -30,16 +30,28 @@ def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
     reseller = order.account_kind == "reseller"
     if reseller:
         _open_white_label(connection, step.account_id, row.tenant_id, order)
-    role = Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR
+    grant: Grant | None = Grant(role=Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR)
     if order.administration is Administration.OPERATOR:
         member = member_of(_operator(step, row.requested_by))
+        if reseller:
+            grant = _at_most_own(connection, member, step.account_id)
+        if grant is None:
+            return  # they have lost every right meanwhile; those above administer it
     else:
         # A reseller's people are users of its own white label.
         member = _user_of_contact(connection, step.account_id if reseller else row.tenant_id, order, row.id, moment)
-    join(connection, step.account_id, member, Grant(role=role), row.requested_by, moment, row.id)
-    detail = {"administrator": member, "role": role.value, "account": step.account_id}
+    join(connection, step.account_id, member, grant, row.requested_by, moment, row.id)
+    detail = {"administrator": member, "role": grant.role.value, "account": step.account_id}
     entry = Entry(key=f"{step.key}:administrator", at=moment, event="administrator_added", detail=detail)
     progress.append(connection, row.id, State.ACTIVE, (entry,))
+
+
+def _at_most_own(connection: Connection, member: str, account_id: str) -> Grant | None:
+    """What an operator gets in a new white label: the whole of it for whoever may do everything above it, else what they may."""
+    own = rights_over(connection, member, account_id)
+    if own >= rights_of(Role.ADMIN):
+        return Grant(role=Role.ADMIN)
+    return Grant(role=Role.SUB_ADMIN, rights=own) if own else None
 
 
 def _operator(step: GoLive, requested_by: str) -> str:

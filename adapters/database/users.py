@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
+from adapters.database.tree import ancestors
 from adapters.transactions import Transactions
-from domain.access import Right, Role, member_of
+from domain.access import Right, Role, member_of, rights_of
+from domain.accounts import PLATFORM
 from domain.errors import NotFound, Refused
 from domain.users import (
     INVITATION_LASTS,
@@ -175,6 +177,16 @@ class UserRecords:
 
         return await self._transactions.write(work)
 
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        def work(connection: Connection) -> frozenset[str]:
+            found, setter = [member_id], _set_by(connection, member_id)
+            while setter is not None and setter not in found:
+                found.append(setter)
+                setter = _set_by(connection, setter)
+            return frozenset(found)
+
+        return await self._transactions.read(work)
+
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         query = select(_u.id, _u.password_hash).where(_u.email_key == email_key(email)).limit(2)
         if tenant_id is not None:
@@ -242,6 +254,12 @@ def find_user(connection: Connection, tenant_id: str, email: str) -> Row[Any] | 
     return connection.execute(_FIND, {"tenant": tenant_id, "email": email_key(email)}).first()
 
 
+def _set_by(connection: Connection, user_id: str) -> str | None:
+    query = select(_u.password_set_by).where(_u.id == user_id, _u.proven_at.is_(None))
+    setter: str | None = connection.execute(query).scalar()
+    return setter
+
+
 def end_password(connection: Connection, user_id: str) -> None:
     """Nobody is or gets in as this user any more, until its owner sets a password by a link."""
     connection.execute(update(users).where(_u.id == user_id).values(password_hash=None, password_set_by=None))
@@ -287,6 +305,21 @@ def join(
         "created_at": moment,
     }
     return connection.execute(_ADD_MEMBER.on(connection), row).first() is not None
+
+
+def rights_over(connection: Connection, member_id: str, account_id: str) -> frozenset[Right]:
+    """What a user or an API key may do in an account today, by every role that they have there or above it."""
+    up = ancestors(select(accounts.c.id, accounts.c.parent_id).where(accounts.c.id == account_id))
+    above = select(up.c.id)
+    granted = select(_m.role, _m.rights).where(_m.member_id == member_id, _m.account_id.in_(above))
+    allowed = [Grant(role=Role(row.role), rights=row.rights).allowed for row in connection.execute(granted)]
+    key = select(api_keys.c.role).where(
+        api_keys.c.id == member_id,
+        api_keys.c.revoked_at.is_(None),
+        func.coalesce(api_keys.c.tenant_id, PLATFORM).in_(above),
+    )
+    allowed += [rights_of(Role(role)) for role in connection.execute(key).scalars()]
+    return frozenset[Right]().union(*allowed)
 
 
 def _join(connection: Connection, account_id: str, user_id: str, grant: Grant, actor: str, moment: datetime) -> Member:

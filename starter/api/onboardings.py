@@ -154,4 +154,4 @@ async def check_onboarding(
         raise problems.of_findings(found)
     now = datetime.now(UTC)
     terms = attested(principal, tenant, order, now, address=None) if body.terms_accepted else None
-    return report(tenant, order, await assess(services.catalogue, tenant, order, terms, now), full=full)
+    return report(tenant, order, await assess(services.catalogue, tenant, order, terms, now, principal), full=full)

@@ -457,6 +457,9 @@ class Users:
     async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
         return False
 
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        return frozenset({member_id})
+
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         return SignIn(user_id="user-0", password_hash="hash")
 

@@ -114,6 +114,7 @@ class Town:
     post: Post
     keys: dict[str, str]
     passwords: "HeldPasswords"
+    catalogue: RememberedCatalogue
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -246,5 +247,5 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
     )
     transport = httpx.ASGITransport(create_app(services))
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys, passwords)
+        yield Town(http, database, client, post, keys, passwords, catalogue)
     await database.close()

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from domain.catalogue import ApprovalPolicy
 from domain.mails import MailKind
 from tests.tenancy.conftest import LOWER, UPPER, Town
 
@@ -75,3 +76,41 @@ async def test_signing_out_of_a_switched_session_ends_what_was_switched_from_it_
     assert (await town.ask("DELETE", "/v1/sessions/current", first)).status_code == 204
     answers = [(await town.ask("GET", "/v1/sessions/current", token)).status_code for token in (root, first, second, beside)]
     assert answers == [200, 401, 401, 200]
+
+
+async def big_order(town: Town, by: str) -> str:
+    """One that waits for approval."""
+    policy = UPPER.model_copy(update={"approval": ApprovalPolicy(credit_limit_over_minor=100_000)})
+    await town.database.admin.put_tenant(policy, 10_000_000)
+    town.catalogue.forget()
+    onboarding = str((await town.order(by, credit_limit_minor=1_000_000)).json()["id"])
+    await town.post.arrives(UPPER.operator_emails[0], MailKind.APPROVAL_NEEDED)
+    return onboarding
+
+
+async def approve(town: Town, onboarding: str, by: str) -> tuple[int, str | None]:
+    answer = await town.ask("POST", f"/v1/onboardings/{onboarding}/approve", by, json={})
+    return answer.status_code, answer.json().get("code")
+
+
+async def test_nobody_approves_as_somebody_whose_password_they_chose_until_that_one_has_chosen_another(town: Town) -> None:
+    ada = await town.user("platform", UPPER.id, "ada@example.com", "admin")
+    second = await town.user(ada, UPPER.id, "ada+2@example.com", "approver")
+    helper = await town.user(ada, UPPER.id, "helper@example.com", "admin")
+    third = await town.user(helper, UPPER.id, "third@example.com", "approver")
+    onboarding = await big_order(town, ada)
+    for known in (ada, second, third):
+        assert await approve(town, onboarding, known) == (403, "approver_is_requester")
+    await give(town, "upper", UPPER.id, act="invite", email="ada+2@example.com", name="A", role="approver")
+    await town.set_password(town.post.link("ada+2@example.com", MailKind.INVITATION, "invitation"), "nobody else knows it")
+    own = await town.token("ada+2@example.com", "nobody else knows it")
+    assert await approve(town, onboarding, own) == (200, None)
+    assert (await town.ended(onboarding, "upper"))["state"] == "active"
+
+
+async def test_nobody_approves_what_they_may_have_ordered_as_somebody_else(town: Town) -> None:
+    ada = await town.user("platform", UPPER.id, "ada@example.com", "admin")
+    onboarding = await big_order(town, await town.user(ada, UPPER.id, "puppet@example.com", "sub_admin", rights=["onboard"]))
+    assert await approve(town, onboarding, ada) == (403, "approver_is_requester")
+    assert await approve(town, onboarding, "approver") == (200, None)
+    assert (await town.ended(onboarding, "upper"))["state"] == "active"
