@@ -44,6 +44,13 @@ def check_password(password: str, email: str, least: int) -> str:
     return normal
 
 
+def email_in_use() -> Refused:
+    """Such a user is added, not created again."""
+    return Refused(
+        "This white label has a user with this e-mail address. Add that user to the account instead.", code="email_in_use"
+    )
+
+
 class MemberState(StrEnum):
     """``invited``: no password has been set yet."""
 
@@ -159,7 +166,14 @@ class Users(Protocol):
         """Where the user has a role; the widest account first."""
 
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
-        """Count one attempt under each of these names, before it is made. The time to wait if one is over its limit."""
+        """Count one attempt under each of these names, in this order, before it is made. The time to wait if one is over its limit;
+        the names after it are not counted then."""
+
+    async def give_back(self, counters: Sequence[str]) -> None:
+        """Count one attempt less under these names."""
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        """Whether the tenant has a user of this address."""
 
     async def forget_attempts(self, counter: str) -> None:
         """Begin counting anew: the attempt succeeded."""

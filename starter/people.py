@@ -1,15 +1,17 @@
 """What people beside API keys do: are created, added, invited; set a password, sign in, switch. Nothing here knows of HTTP."""
 
+import contextlib
 import ipaddress
 import math
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from domain.access import Principal
 from domain.accounts import PLATFORM, Account, Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
-from domain.errors import NotFound, Refused
+from domain.errors import NotFound, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.ports import Catalogue, Mailer
 from domain.users import (
@@ -23,14 +25,17 @@ from domain.users import (
     Sessions,
     Users,
     check_password,
+    email_in_use,
     email_key,
     normal_password,
 )
 
 MOST_PER_USER = 10
-"""Attempts to sign in with one e-mail address in a quarter of an hour, right ones not counted; whoever it is, or nobody."""
+"""Attempts to sign in with one e-mail address at one white label in a quarter of an hour, right ones not counted; whoever it is, or nobody."""
 MOST_PER_ADDRESS = 50
-"""Attempts from one IP address (IPv6: one /64) in a quarter of an hour."""
+"""Attempts from one IP address (IPv6: one /64) in a quarter of an hour, right ones not counted."""
+MOST_AT_ONCE = 8
+"""Sign-ins from one IP address that wait for their turn in one process."""
 # Without characters that are mistaken for each other.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _GENERATED = 20
@@ -78,6 +83,7 @@ class People:
         self._catalogue = catalogue
         self.least_password = least_password
         self._support_email = support_email
+        self._waiting = Counter[str]()
 
     async def create(
         self, actor: str, account: Account, email: str, name: str, grant: Grant, password: str | None
@@ -88,6 +94,9 @@ class People:
         """
         generated = None if password else self._generate()
         chosen = check_password(generated or password or "", email, self.least_password)
+        if await self.users.taken(account.tenant_id, email):
+            # Asked before the hash is made, which is dear. Whoever else creates this user meanwhile is met by ``Users.create``.
+            raise email_in_use()
         new = NewUser(
             tenant_id=account.tenant_id,
             account_id=account.id,
@@ -157,12 +166,21 @@ class People:
         One comparison whatever is wrong, and one sentence: nobody learns who is a user. Raises ``Refused``
         (``sign_in_refused``) and ``TooManyAttempts``.
         """
-        user = f"user:{email_key(email)}"
-        wait = await self.users.attempt({user: MOST_PER_USER, f"address:{_network(address)}": MOST_PER_ADDRESS})
+        network, tenant_id = _network(address), await self._tenant_id(white_label)
+        # Of this white label, named as it was: an address has other users elsewhere, whose success says nothing here. Nor is it looked
+        # up first whose user it is: that would tell whether there is one.
+        user, origin = f"user:{tenant_id or white_label or '*'}:{email_key(email)}", f"address:{network}"
+        wait = await self.users.attempt({origin: MOST_PER_ADDRESS, user: MOST_PER_USER})
         if wait is not None:
             raise TooManyAttempts(math.ceil(wait.total_seconds()))
-        known = await self.users.sign_in(email, await self._tenant_id(white_label))
-        right = await self._passwords.verify(known.password_hash if known else None, normal_password(password))
+        known = await self.users.sign_in(email, tenant_id)
+        try:
+            with self._in_line(network):
+                right = await self._passwords.verify(known.password_hash if known else None, normal_password(password))
+        except Unavailable:
+            # Nothing was compared, so nothing was learned.
+            await self.users.give_back((origin, user))
+            raise
         memberships = await self.users.memberships(known.user_id) if known and right else ()
         wanted = next((m.account_id for m in memberships if account_id in {None, m.account_id}), None)
         if known is None or known.password_hash is None or wanted is None:
@@ -172,7 +190,24 @@ class People:
         except NotFound as error:  # the password or the role has gone meanwhile
             raise _sign_in_refused() from error
         await self.users.forget_attempts(user)
+        await self.users.give_back((origin,))
         return SignedIn(session=session, token=token, memberships=tuple(memberships))
+
+    @contextlib.contextmanager
+    def _in_line(self, network: str) -> Iterator[None]:
+        """One address takes so many places in the queue and leaves the others to everybody else."""
+        if self._waiting[network] >= MOST_AT_ONCE:
+            raise Unavailable(
+                "Too many sign-ins from your network are waiting. Nothing was decided about this one: try again in a moment.",
+                retry_after=1,
+            )
+        self._waiting[network] += 1
+        try:
+            yield
+        finally:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
         """As ``Sessions.switch``."""

@@ -24,6 +24,7 @@ from domain.users import (
     MemberState,
     NewUser,
     SignIn,
+    email_in_use,
     email_key,
 )
 
@@ -93,7 +94,7 @@ class UserRecords:
                 connection, new.tenant_id, new.email, new.name, moment, new.password_hash, set_by=member_of(new.actor)
             )
             if user_id is None:
-                raise _in_use()
+                raise email_in_use()
             return _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
 
         return await self._transactions.write(work)
@@ -130,7 +131,7 @@ class UserRecords:
                 row = find_user(connection, new.tenant_id, new.email)
                 known = row and _member(connection, new.account_id, row.id)
                 if not row or not known:
-                    raise _in_use()
+                    raise email_in_use()
                 user_id, member = row.id, known
             generation = new_link(connection, user_id, moment)
             user = connection.execute(select(users).where(_u.id == user_id)).one()
@@ -203,18 +204,30 @@ class UserRecords:
 
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
         def work(connection: Connection) -> timedelta | None:
-            moment, wait = now(), timedelta(0)
+            moment = now()
             connection.execute(delete(attempts).where(_t.until <= moment))
-            # In one order, so that two sign-ins never wait for each other.
-            for name, most in sorted((_digest(name), most) for name, most in counters.items()):
-                row = {"counter": name, "count": 1, "until": moment + _ATTEMPTS_FOR}
+            # In the order given. Whoever is over one limit leaves no row under the names after it.
+            for name, most in counters.items():
+                row = {"counter": _digest(name), "count": 1, "until": moment + _ATTEMPTS_FOR}
                 counted = connection.execute(_COUNT.on(connection), row | {"moment": moment}).one()
                 count, until = counted
                 if count > most:
-                    wait = max(wait, until - moment)
-            return wait or None
+                    return max(until - moment, timedelta(0))
+            return None
 
         return await self._transactions.write(work)
+
+    async def give_back(self, counters: Sequence[str]) -> None:
+        def work(connection: Connection) -> None:
+            for counter in counters:
+                one_less = update(attempts).where(_t.counter == _digest(counter), _t["count"] > 0)
+                connection.execute(one_less.values({"count": _t["count"] - 1}))
+
+        await self._transactions.write(work)
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        query = select(_u.id).where(_u.tenant_id == tenant_id, _u.email_key == email_key(email))
+        return await self._transactions.read(lambda connection: connection.execute(query).first()) is not None
 
     async def forget_attempts(self, counter: str) -> None:
         def work(connection: Connection) -> None:
@@ -356,12 +369,6 @@ def _invitation(row: Row[Any], generation: int) -> Invitation:
         email=row.email,
         name=row.name,
         tenant_id=row.tenant_id,
-    )
-
-
-def _in_use() -> Refused:
-    return Refused(
-        "This white label has a user with this e-mail address. Add that user to the account instead.", code="email_in_use"
     )
 
 

@@ -469,6 +469,12 @@ class Users:
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
         return None
 
+    async def give_back(self, counters: Sequence[str]) -> None:
+        return None
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        return False
+
     async def forget_attempts(self, counter: str) -> None:
         return None
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -92,16 +93,28 @@ class HeldPasswords:
     def __init__(self, real: Passwords) -> None:
         self._real = real
         self.compared, self.go_on = asyncio.Event(), asyncio.Event()
+        self._held, self._news = 0, asyncio.Condition()
+        self.hashed = 0
         self.go_on.set()
 
     async def hash(self, password: str) -> str:
+        self.hashed += 1
         return await self._real.hash(password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         right = await self._real.verify(password_hash, password)
         self.compared.set()
+        async with self._news:
+            self._held += 1
+            self._news.notify_all()
         await self.go_on.wait()
+        self._held -= 1
         return right
+
+    async def holds(self, some: int) -> None:
+        """Wait until so many comparisons are held."""
+        async with self._news:
+            await self._news.wait_for(lambda: self._held >= some)
 
 
 @dataclass
@@ -115,6 +128,7 @@ class Town:
     keys: dict[str, str]
     passwords: "HeldPasswords"
     catalogue: RememberedCatalogue
+    app: FastAPI
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -245,7 +259,8 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         VoiceActivities(_Switch(world)),
         MailActivities(post, database.mail_desk),
     )
-    transport = httpx.ASGITransport(create_app(services))
+    app = create_app(services)
+    transport = httpx.ASGITransport(app)
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys, passwords, catalogue)
+        yield Town(http, database, client, post, keys, passwords, catalogue, app)
     await database.close()
