@@ -142,6 +142,10 @@ class Users(Protocol):
         """A user without a password, and the link's content. Repeated for a member of the account it gives a new link, and
         keeps name and role. Raises ``Refused`` (``email_in_use``)."""
 
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        """As ``invite``, but the same for somebody whom the tenant has already: they become a member by opening the link, and are
+        shown as ``new`` wrote them until then."""
+
     async def members(self, account_id: str) -> Sequence[Member]:
         """Everybody with a role in this very account, oldest first."""
 

@@ -5,13 +5,13 @@ import ipaddress
 import math
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
-from domain.access import Principal
+from domain.access import Principal, member_of
 from domain.accounts import PLATFORM, Account, Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
-from domain.errors import NotFound, Refused, Unavailable
+from domain.errors import DialtoneError, NotFound, Refused, Unavailable
 from domain.mails import Mail, MailKind
 from domain.ports import Catalogue, Mailer
 from domain.users import (
@@ -36,6 +36,10 @@ MOST_PER_ADDRESS = 50
 """Attempts from one IP address (IPv6: one /64) in a quarter of an hour, right ones not counted."""
 MOST_AT_ONCE = 8
 """Sign-ins from one IP address that wait for their turn in one process."""
+MOST_PER_INVITED = 5
+"""Letters to one e-mail address in a quarter of an hour."""
+MOST_PER_INVITER = 100
+"""Letters that one user or API key has sent in a quarter of an hour."""
 # Without characters that are mistaken for each other.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _GENERATED = 20
@@ -48,6 +52,16 @@ class TooManyAttempts(Refused):
 
     def __init__(self, wait: int) -> None:
         super().__init__("There were too many attempts to sign in. Wait, then try again.")
+        self.wait = wait
+
+
+class TooManyInvitations(Refused):
+    """Nobody writes to this address, or for this inviter, for ``wait`` seconds."""
+
+    code = "too_many_invitations"
+
+    def __init__(self, wait: int) -> None:
+        super().__init__("Too many invitations were sent, to this address or by you. Wait, then invite again.")
         self.wait = wait
 
 
@@ -108,25 +122,49 @@ class People:
         )
         return await self.users.create(new), generated
 
-    async def invite(self, actor: str, account: Account, email: str, name: str, grant: Grant) -> tuple[Member, Invitation]:
+    async def invite(
+        self, actor: str, account: Account, email: str, name: str, grant: Grant, *, discreet: bool = False
+    ) -> tuple[Member, Invitation]:
         """Write to somebody who then sets a password. Repeated, it sends a new link and the older ones stop working.
 
-        Raises as ``Users.invite`` and ``Mailer.send``; a letter that could not be sent is sent by the repetition.
+        ``discreet`` is for an inviter who may not learn who is a user already: then whoever is one is invited alike. Raises
+        ``TooManyInvitations``, and as ``Users.invite`` and ``Mailer.send``; a letter that could not be sent is sent by the repetition.
         """
         new = NewUser(tenant_id=account.tenant_id, account_id=account.id, email=email, name=name, grant=grant, actor=actor)
-        member, invitation = await self.users.invite(new)
-        await self._write_to(account, invitation)
+        async with self._counted(actor, account, email):
+            member, invitation = await (self.users.offer(new) if discreet else self.users.invite(new))
+            await self._write_to(account, invitation)
         return member, invitation
 
     async def add(self, actor: str, account: Account, email: str, grant: Grant) -> tuple[Member, Invitation | None]:
         """A role for a user whom the white label has, who is written to if the password was somebody else's and has ended.
 
-        Raises as ``Users.add`` and ``Mailer.send``; a letter that could not be sent is sent by inviting them.
+        Raises ``TooManyInvitations``, and as ``Users.add`` and ``Mailer.send``; a letter that could not be sent is sent by inviting them.
         """
-        member, invitation = await self.users.add(account.id, account.tenant_id, email, grant, actor)
-        if invitation is not None:
-            await self._write_to(account, invitation)
+        async with self._counted(actor, account, email) as give_back:
+            member, invitation = await self.users.add(account.id, account.tenant_id, email, grant, actor)
+            if invitation is not None:
+                await self._write_to(account, invitation)
+            else:
+                await give_back()
         return member, invitation
+
+    @contextlib.asynccontextmanager
+    async def _counted(self, actor: str, account: Account, email: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Strangers are not to be flooded in our name. What is not written is not counted."""
+        inviter, invited = f"inviter:{member_of(actor)}", f"invited:{account.tenant_id}:{email_key(email)}"
+        wait = await self.users.attempt({inviter: MOST_PER_INVITER, invited: MOST_PER_INVITED})
+        if wait is not None:
+            raise TooManyInvitations(math.ceil(wait.total_seconds()))
+
+        async def give_back() -> None:
+            await self.users.give_back((inviter, invited))
+
+        try:
+            yield give_back
+        except DialtoneError:
+            await give_back()
+            raise
 
     async def _write_to(self, account: Account, invitation: Invitation) -> None:
         tenant = await self.white_label(account.tenant_id)

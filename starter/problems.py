@@ -97,6 +97,9 @@ KINDS = {
     "too_many_attempts": Kind(
         429, "Too many attempts to sign in", "Wait for the seconds in Retry-After, then try again with the right password."
     ),
+    "too_many_invitations": Kind(
+        429, "Too many invitations", "Wait for the seconds in Retry-After, then invite again. The newest link still works."
+    ),
     "too_many_streams": Kind(
         429,
         "Too many event streams are open",

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from adapters.database import progress
-from adapters.database.tables import memberships, onboardings, sessions, tenants, users
+from adapters.database.tables import memberships, offers, onboardings, sessions, tenants, users
 from adapters.database.users import add_user, end_password, find_user, join, new_link, rights_over
 from domain.access import Role, member_of, rights_of
 from domain.catalogue import Tenant, resold
@@ -85,8 +85,11 @@ def _user_of_contact(connection: Connection, tenant_id: str, order: Order, onboa
 def take_back(connection: Connection, onboarding_id: str, account_id: str) -> None:
     """Undo ``hand_over``: its roles, the user that it made, the white label."""
     connection.execute(delete(memberships).where(_m.onboarding_id == onboarding_id))
+    connection.execute(delete(offers).where(offers.c.account_id == account_id))
     made = select(users.c.id).where(
-        users.c.onboarding_id == onboarding_id, ~select(_m.member_id).where(_m.member_id == users.c.id).exists()
+        users.c.onboarding_id == onboarding_id,
+        ~select(_m.member_id).where(_m.member_id == users.c.id).exists(),
+        ~select(offers.c.user_id).where(offers.c.user_id == users.c.id).exists(),
     )
     ids = list(connection.execute(made).scalars())
     connection.execute(delete(sessions).where(sessions.c.user_id.in_(ids)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, update
 
+from adapters.database.offers import offered, offers_behind, put_offer, withdraw_offer
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
 from adapters.database.tree import ancestors
@@ -139,19 +140,42 @@ class UserRecords:
 
         return await self._transactions.write(work)
 
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        def work(connection: Connection) -> tuple[Member, Invitation]:
+            moment = now()
+            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment)
+            if user_id is None:
+                known = find_user(connection, new.tenant_id, new.email)
+                assert known is not None  # its address was in the way
+                user_id = str(known.id)
+            member = _member(connection, new.account_id, user_id)
+            generation = new_link(connection, user_id, moment)
+            if member is None:
+                member = put_offer(connection, new, user_id, generation, moment)
+            user = connection.execute(select(users).where(_u.id == user_id)).one()
+            return member, _invitation(user, generation).model_copy(update={"name": member.name})
+
+        return await self._transactions.write(work)
+
     async def members(self, account_id: str) -> Sequence[Member]:
         query = _MEMBERS.where(_m.account_id == account_id)
-        rows = await self._transactions.read(lambda connection: connection.execute(query).all())
-        return [_member_of(row) for row in rows]
+
+        def work(connection: Connection) -> list[Member]:
+            found = [_member_of(row) for row in connection.execute(query)]
+            return sorted([*found, *offered(connection, account_id)], key=lambda member: (member.since, member.id))
+
+        return await self._transactions.read(work)
 
     async def remove(self, account_id: str, member_id: str, allowed: frozenset[Right]) -> None:
         def work(connection: Connection) -> None:
             known = _member(connection, account_id, member_id)
+            known = known or next((one for one in offered(connection, account_id) if one.id == member_id), None)
             if known is None:
                 raise NotFound("This account has no such member.")
             if not Grant(role=known.role, rights=known.rights).allowed <= allowed:
                 raise Refused("This member may do more here than you. Ask somebody who may as much.", code="more_rights")
             connection.execute(delete(memberships).where(_m.account_id == account_id, _m.member_id == member_id))
+            withdraw_offer(connection, account_id, member_id)
             end_sessions(connection, and_(_s.user_id == member_id, _s.member_of == account_id))
 
         await self._transactions.write(work)
@@ -174,6 +198,10 @@ class UserRecords:
             if not connection.execute(update(users).where(good).values(values)).rowcount:
                 return False
             end_sessions(connection, _s.user_id == user_id)
+            for offer in offers_behind(connection, user_id, generation):
+                join(
+                    connection, offer.account_id, user_id, Grant(role=offer.role, rights=offer.rights), offer.granted_by, moment
+                )
             return True
 
         return await self._transactions.write(work)
@@ -317,6 +345,7 @@ def join(
         "onboarding_id": onboarding_id,
         "created_at": moment,
     }
+    withdraw_offer(connection, account_id, member_id)
     return connection.execute(_ADD_MEMBER.on(connection), row).first() is not None
 
 

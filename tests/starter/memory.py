@@ -445,6 +445,9 @@ class Users:
         )
         return member, invitation
 
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        return await self.invite(new)
+
     async def members(self, account_id: str) -> Sequence[Member]:
         return tuple(self.known.values())
 
