@@ -30,13 +30,13 @@ def hand_over(connection: Connection, step: GoLive, moment: datetime) -> None:
     reseller = order.account_kind == "reseller"
     if reseller:
         _open_white_label(connection, step.account_id, row.tenant_id, order)
-    grant: Grant | None = Grant(role=Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR)
+    grant = Grant(role=Role.ADMIN if reseller else Role.ACCOUNT_ADMINISTRATOR)
     if order.administration is Administration.OPERATOR:
         member = member_of(_operator(step, row.requested_by))
-        if reseller:
-            grant = _at_most_own(connection, member, step.account_id)
-        if grant is None:
+        own = _at_most_own(connection, member, step.account_id) if reseller else grant
+        if own is None:
             return  # they have lost every right meanwhile; those above administer it
+        grant = own
     else:
         # A reseller's people are users of its own white label.
         member = _user_of_contact(connection, step.account_id if reseller else row.tenant_id, order, row.id, moment)

@@ -1,6 +1,5 @@
 """Users and their memberships. Every answer that must have one winner is one conditional statement."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, update
 
+from adapters.database import attempts as counting
 from adapters.database.offers import offered, offers_behind, put_offer, withdraw_offer
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
+from adapters.database.tables import accounts, api_keys, memberships, sessions, users
 from adapters.database.tree import ancestors
 from adapters.transactions import Transactions
 from domain.access import Right, Role, member_of, rights_of
@@ -29,8 +29,7 @@ from domain.users import (
     email_key,
 )
 
-_ATTEMPTS_FOR = timedelta(minutes=15)
-_u, _m, _s, _t = users.c, memberships.c, sessions.c, attempts.c
+_u, _m, _s = users.c, memberships.c, sessions.c
 
 _ADD_USER = PerDialect(
     users, lambda insert: insert.on_conflict_do_nothing(index_elements=["tenant_id", "email_key"]).returning(_u.id)
@@ -38,16 +37,6 @@ _ADD_USER = PerDialect(
 _ADD_MEMBER = PerDialect(
     memberships,
     lambda insert: insert.on_conflict_do_nothing(index_elements=["account_id", "member_id"]).returning(_m.member_id),
-)
-_COUNT = PerDialect(
-    attempts,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[_t.counter],
-        set_={
-            "count": case((_t.until <= bindparam("moment", type_=_t.until.type), 1), else_=_t["count"] + 1),
-            "until": case((_t.until <= bindparam("moment", type_=_t.until.type), insert.excluded.until), else_=_t.until),
-        },
-    ).returning(_t["count"], _t.until),
 )
 _FIND = (
     select(users).where(_u.tenant_id == bindparam("tenant"), _u.email_key == bindparam("email")).with_for_update(key_share=True)
@@ -231,37 +220,17 @@ class UserRecords:
         ]
 
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
-        def work(connection: Connection) -> timedelta | None:
-            moment = now()
-            connection.execute(delete(attempts).where(_t.until <= moment))
-            # In the order given. Whoever is over one limit leaves no row under the names after it.
-            for name, most in counters.items():
-                row = {"counter": _digest(name), "count": 1, "until": moment + _ATTEMPTS_FOR}
-                counted = connection.execute(_COUNT.on(connection), row | {"moment": moment}).one()
-                count, until = counted
-                if count > most:
-                    return max(until - moment, timedelta(0))
-            return None
-
-        return await self._transactions.write(work)
+        return await self._transactions.write(lambda connection: counting.count(connection, counters))
 
     async def give_back(self, counters: Sequence[str]) -> None:
-        def work(connection: Connection) -> None:
-            for counter in counters:
-                one_less = update(attempts).where(_t.counter == _digest(counter), _t["count"] > 0)
-                connection.execute(one_less.values({"count": _t["count"] - 1}))
-
-        await self._transactions.write(work)
+        await self._transactions.write(lambda connection: counting.give_back(connection, counters))
 
     async def taken(self, tenant_id: str, email: str) -> bool:
         query = select(_u.id).where(_u.tenant_id == tenant_id, _u.email_key == email_key(email))
         return await self._transactions.read(lambda connection: connection.execute(query).first()) is not None
 
     async def forget_attempts(self, counter: str) -> None:
-        def work(connection: Connection) -> None:
-            connection.execute(delete(attempts).where(_t.counter == _digest(counter)))
-
-        await self._transactions.write(work)
+        await self._transactions.write(lambda connection: counting.forget(connection, counter))
 
 
 def add_user(
@@ -399,7 +368,3 @@ def _invitation(row: Row[Any], generation: int) -> Invitation:
         name=row.name,
         tenant_id=row.tenant_id,
     )
-
-
-def _digest(counter: str) -> str:
-    return hashlib.sha256(counter.encode("utf-8", "replace")).hexdigest()
