@@ -35,7 +35,7 @@ MOST_PER_USER = 10
 MOST_PER_ADDRESS = 50
 """Attempts from one IP address (IPv6: one /64) in a quarter of an hour, right ones not counted."""
 MOST_AT_ONCE = 8
-"""Sign-ins from one IP address that wait for their turn in one process."""
+"""Passwords from one IP address, or by one user or API key, that wait for their turn in one process."""
 MOST_PER_INVITED = 5
 """Letters to one e-mail address in a quarter of an hour."""
 MOST_PER_INVITER = 100
@@ -111,6 +111,8 @@ class People:
         if await self.users.taken(account.tenant_id, email):
             # Asked before the hash is made, which is dear. Whoever else creates this user meanwhile is met by ``Users.create``.
             raise email_in_use()
+        with self._in_line(member_of(actor)):
+            password_hash = await self._passwords.hash(chosen)
         new = NewUser(
             tenant_id=account.tenant_id,
             account_id=account.id,
@@ -118,7 +120,7 @@ class People:
             name=name,
             grant=grant,
             actor=actor,
-            password_hash=await self._passwords.hash(chosen),
+            password_hash=password_hash,
         )
         return await self.users.create(new), generated
 
@@ -186,7 +188,9 @@ class People:
         Raises ``Refused`` for a password against the policy.
         """
         chosen = check_password(password, invitation.email, self.least_password)
-        return await self.users.accept(invitation.user_id, invitation.generation, await self._passwords.hash(chosen))
+        with self._in_line(invitation.user_id):
+            password_hash = await self._passwords.hash(chosen)
+        return await self.users.accept(invitation.user_id, invitation.generation, password_hash)
 
     async def may_be_one(self, one: str, other: str) -> bool:
         """Whether somebody may know the passwords of both members: then it does not take two to order and approve."""
@@ -232,20 +236,20 @@ class People:
         return SignedIn(session=session, token=token, memberships=tuple(memberships))
 
     @contextlib.contextmanager
-    def _in_line(self, network: str) -> Iterator[None]:
-        """One address takes so many places in the queue and leaves the others to everybody else."""
-        if self._waiting[network] >= MOST_AT_ONCE:
+    def _in_line(self, whose: str) -> Iterator[None]:
+        """One address, inviter or link takes so many places in the line and leaves the others to everybody else."""
+        if self._waiting[whose] >= MOST_AT_ONCE:
             raise Unavailable(
-                "Too many sign-ins from your network are waiting. Nothing was decided about this one: try again in a moment.",
+                "Too many passwords of yours, or of your network, are waiting. Nothing was done with this one: try again in a moment.",
                 retry_after=1,
             )
-        self._waiting[network] += 1
+        self._waiting[whose] += 1
         try:
             yield
         finally:
-            self._waiting[network] -= 1
-            if not self._waiting[network]:
-                del self._waiting[network]
+            self._waiting[whose] -= 1
+            if not self._waiting[whose]:
+                del self._waiting[whose]
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
         """As ``Sessions.switch``."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, case, delete, update
+from sqlalchemy import Connection, bindparam, case, delete, select, update
 
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import attempts
@@ -26,7 +26,9 @@ _COUNT = PerDialect(
 def count(connection: Connection, counters: dict[str, int]) -> timedelta | None:
     """As ``domain.users.Users.attempt``."""
     moment = now()
-    connection.execute(delete(attempts).where(_t.until <= moment))
+    # Others clean up too: nobody waits for anybody in that.
+    over = select(_t.counter).where(_t.until <= moment).with_for_update(skip_locked=True)
+    connection.execute(delete(attempts).where(_t.counter.in_(over)))
     # In the order given. Whoever is over one limit leaves no row under the names after it.
     for name, most in counters.items():
         row = {"counter": _digest(name), "count": 1, "until": moment + _FOR}

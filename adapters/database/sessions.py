@@ -145,7 +145,9 @@ def _begin(
     parent_id: str | None = None,
 ) -> tuple[Session, str]:
     moment, session_id, token = now(), f"session-{secrets.token_hex(8)}", tokens.new(tokens.SESSION)
-    connection.execute(delete(sessions).where(_s.expires_at <= moment))
+    # Not those that somebody is ending: they would wait for us, and we for them.
+    over = select(_s.id).where(_s.expires_at <= moment).with_for_update(skip_locked=True)
+    connection.execute(delete(sessions).where(_s.id.in_(over)))
     row = {
         "id": session_id,
         "root_id": root_id or session_id,

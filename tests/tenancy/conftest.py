@@ -88,7 +88,7 @@ class Post:
 
 
 class HeldPasswords:
-    """Passwords whose comparisons, once made, wait while ``go_on`` is not set."""
+    """Passwords whose comparisons and hashes, once made, wait while ``go_on`` is not set."""
 
     def __init__(self, real: Passwords) -> None:
         self._real = real
@@ -99,17 +99,28 @@ class HeldPasswords:
 
     async def hash(self, password: str) -> str:
         self.hashed += 1
-        return await self._real.hash(password)
+        made = await self._real.hash(password)
+        await self._hold()
+        return made
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         right = await self._real.verify(password_hash, password)
         self.compared.set()
+        await self._hold()
+        return right
+
+    async def _hold(self) -> None:
         async with self._news:
             self._held += 1
             self._news.notify_all()
         await self.go_on.wait()
         self._held -= 1
-        return right
+
+    def let_others(self) -> asyncio.Event:
+        """What is held stays so until this is set; what comes now is not."""
+        held, self.go_on = self.go_on, asyncio.Event()
+        self.go_on.set()
+        return held
 
     async def holds(self, some: int) -> None:
         """Wait until so many comparisons are held."""

@@ -75,3 +75,22 @@ async def test_no_password_is_hashed_for_an_address_that_is_in_use(town: Town) -
     body = {"act": "create", "email": "ROOT@example.com", "name": "R", "role": "admin", "password": "a long enough password"}
     again = await town.ask("POST", f"/v1/accounts/{UPPER.id}/users", "upper", json=body)
     assert (again.status_code, again.json()["code"], town.passwords.hashed) == (409, "email_in_use", before)
+
+
+async def test_one_key_that_creates_many_users_at_once_leaves_room_for_others_to_sign_in(town: Town) -> None:
+    await town.create_user("upper", UPPER.id, "root@example.com", "admin")
+
+    async def create(n: int) -> httpx.Response:
+        body = {"act": "create", "email": f"n{n}@example.com", "name": "N", "role": "auditor", "password": "a long password"}
+        return await town.ask("POST", f"/v1/accounts/{OTHER.id}/users", "other", json=body)
+
+    town.passwords.go_on.clear()
+    flood = [asyncio.create_task(create(n)) for n in range(MOST_AT_ONCE)]
+    await town.passwords.holds(MOST_AT_ONCE)
+    refused = await create(99)
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    legitimate = asyncio.create_task(town.sign_in("root@example.com"))
+    await town.passwords.holds(MOST_AT_ONCE + 1)
+    town.passwords.go_on.set()
+    assert (await legitimate).status_code == 201
+    assert [answer.status_code for answer in await asyncio.gather(*flood)] == [201] * MOST_AT_ONCE
