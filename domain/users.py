@@ -44,6 +44,13 @@ def check_password(password: str, email: str, least: int) -> str:
     return normal
 
 
+def email_in_use() -> Refused:
+    """Such a user is added, not created again."""
+    return Refused(
+        "This white label has a user with this e-mail address. Add that user to the account instead.", code="email_in_use"
+    )
+
+
 class MemberState(StrEnum):
     """``invited``: no password has been set yet."""
 
@@ -122,12 +129,22 @@ class Users(Protocol):
     async def create(self, new: NewUser) -> Member:
         """A user with a password. Raises ``Refused`` (``email_in_use``): such a user is added, not created again."""
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
-        """A membership for a user whom the tenant has. Raises ``Refused``: ``no_such_user``, ``already_member``."""
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
+        """A membership for a user whom the tenant has. Raises ``Refused``: ``no_such_user``, ``already_member``.
+
+        A password that somebody other than the actor has set, for a mailbox that nobody has proven, ends with every session:
+        whoever knows it would get the new role. Its owner sets one by the link of the invitation that is returned then.
+        """
 
     async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
         """A user without a password, and the link's content. Repeated for a member of the account it gives a new link, and
         keeps name and role. Raises ``Refused`` (``email_in_use``)."""
+
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        """As ``invite``, but the same for somebody whom the tenant has already: they become a member by opening the link, and are
+        shown as ``new`` wrote them until then."""
 
     async def members(self, account_id: str) -> Sequence[Member]:
         """Everybody with a role in this very account, oldest first."""
@@ -142,6 +159,10 @@ class Users(Protocol):
     async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
         """Set the password, once. Whoever was signed in as this user is signed out. False if the link does not work (any more)."""
 
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        """Everybody who may act as this member: themselves; whoever set their password, while nobody has proven the mailbox;
+        and whoever may act as those."""
+
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         """The user of this address, in this tenant or, with none named, in the only one that has it."""
 
@@ -149,7 +170,14 @@ class Users(Protocol):
         """Where the user has a role; the widest account first."""
 
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
-        """Count one attempt under each of these names, before it is made. The time to wait if one is over its limit."""
+        """Count one attempt under each of these names, in this order, before it is made. The time to wait if one is over its limit;
+        the names after it are not counted then."""
+
+    async def give_back(self, counters: Sequence[str]) -> None:
+        """Count one attempt less under these names."""
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        """Whether the tenant has a user of this address."""
 
     async def forget_attempts(self, counter: str) -> None:
         """Begin counting anew: the attempt succeeded."""
@@ -166,8 +194,9 @@ class Session(Value):
 class Sessions(Protocol):
     """Short-lived tokens. Rights are looked up with every use, so a membership that ends takes them at once."""
 
-    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
-        """A session in an account where the user is a member, with its token. Raises ``NotFound``."""
+    async def open(self, user_id: str, account_id: str, verified: str) -> tuple[Session, str]:
+        """A session in an account where the user is a member, with its token. ``verified`` is the hash that the password was compared
+        with. Raises ``NotFound``, also if the user has another password by now."""
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:
         """A token that acts in this account and below it, never with more than the caller has there (S2-32). Ends with the

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field
 
 from domain import additions, catalogue_rules, line_rules, rules
-from domain.access import Principal
+from domain.access import Principal, Role, rights_of
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.existing import AccountRecord
@@ -46,8 +46,12 @@ async def assess(
     terms: TermsAcceptance | None,
     now: datetime,
     adds_to: AccountRecord | None = None,
+    principal: Principal | None = None,
 ) -> Assessment:
-    """Look at an order as it would be started, and start nothing. ``adds_to`` is the account that it names."""
+    """Look at an order as it would be started, and start nothing.
+
+    ``adds_to`` is the account that it names, ``principal`` is who orders.
+    """
     numbers = order.explicit_numbers
     grades = await catalogue.grades(tenant.id, numbers) if numbers else {}
     day = now.astimezone(UTC).date()
@@ -56,6 +60,7 @@ async def assess(
         *catalogue_rules.catalogue_findings(order, tenant, day),
         *line_rules.line_findings(order, tenant, now),
         *notification_findings(order),
+        *_beyond_rights(principal, order),
     )
     if adds_to is not None:
         found = additions.about_account((*found, *additions.findings(order, tenant, adds_to)))
@@ -64,6 +69,24 @@ async def assess(
     price = quote(order, tenant, grades, day)
     reasons = rules.approval_reasons(order, price, tenant, grades)
     return Assessment(findings=found, price=price, approval_reasons=reasons)
+
+
+def may_make_admins(principal: Principal) -> bool:
+    """Whether the caller has every right that the administrator of a new white label gets."""
+    return principal.allowed >= rights_of(Role.ADMIN)
+
+
+def _beyond_rights(principal: Principal | None, order: Order) -> tuple[rules.Finding, ...]:
+    if order.account_kind != "reseller" or principal is None or may_make_admins(principal):
+        return ()
+    return (
+        rules.Finding(
+            code="reseller_needs_admin",
+            pointer="/account_kind",
+            message="Whoever administers a reseller may do everything there, and nobody gives more rights than they have.",
+            fix="Ask an admin of the white label to order it.",
+        ),
+    )
 
 
 def attested(principal: Principal, tenant: Tenant, order: Order, now: datetime, address: str | None) -> TermsAcceptance | None:

@@ -86,7 +86,7 @@ async def assess_draft(
     reasons: tuple[str, ...] = ()
     if order is not None and parsed is not None:
         terms = attested(principal, tenant, order, now, address=None) if parsed.terms_accepted else None
-        assessment = await assess(catalogue, tenant, order, terms, now, adds_to)
+        assessment = await assess(catalogue, tenant, order, terms, now, adds_to, principal)
         price, reasons = assessment.price, assessment.approval_reasons
         found += (finding for finding in assessment.findings if field_of(finding.pointer) not in left_out)
         told = {finding.pointer for finding in found}

@@ -153,7 +153,7 @@ class Onboardings:
         """
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
-        assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to)
+        assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to, principal)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
         blocking += await self._basket_findings(order, tenant)
         if self._access is not None:

@@ -113,6 +113,9 @@ KINDS = {
     "too_many_attempts": Kind(
         429, "Too many attempts", "Wait for the seconds in Retry-After, then try again with what is right."
     ),
+    "too_many_invitations": Kind(
+        429, "Too many invitations", "Wait for the seconds in Retry-After, then invite again. The newest link still works."
+    ),
     "too_many_streams": Kind(
         429,
         "Too many event streams are open",

@@ -25,14 +25,17 @@ class _Memory(Generic[V]):
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, V]] = {}
+        self._generation = 0
 
     async def get(self, key: str, learn: Callable[[], Awaitable[V]]) -> V:
         now = time.monotonic()
         held = self._known.get(key)
         if held is not None and now - held[0] < SECONDS:
             return held[1]
+        generation = self._generation
         value = await learn()
-        if value is not None:
+        # What was asked for before somebody said "forget" may be what is to be forgotten.
+        if value is not None and generation == self._generation:
             if len(self._known) >= _MOST:
                 self._known.clear()
             self._known[key] = (now, value)
@@ -40,6 +43,7 @@ class _Memory(Generic[V]):
 
     def forget(self) -> None:
         self._known.clear()
+        self._generation += 1
 
 
 class RememberedKeys:
@@ -69,6 +73,10 @@ class RememberedCatalogue:
     async def tenant(self, tenant_id: str) -> Tenant:
         """By id or slug. Raises ``NotFound``."""
         return await self._memory.get(tenant_id, lambda: self._catalogue.tenant(tenant_id))
+
+    def forget(self) -> None:
+        """Ask again about every white label."""
+        self._memory.forget()
 
     async def grades(self, tenant_id: str, numbers: Sequence[str]) -> dict[str, Grade]:
         """The grade of each of these numbers that is in the tenant's inventory."""

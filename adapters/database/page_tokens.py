@@ -7,8 +7,11 @@ import base64
 import binascii
 import hashlib
 import json
+from datetime import datetime
 
 _DIGEST_BYTES = 9
+_LONGEST = 300
+_FIRST_YEAR, _LAST_YEAR = 2000, 9000
 
 
 def make(filters: tuple[str | None, ...], position: tuple[str, ...]) -> str:
@@ -27,10 +30,27 @@ def read(filters: tuple[str | None, ...], token: str, length: int) -> tuple[str,
     digest, body = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
     if digest != _digest(filters, body):
         raise wrong
-    position = json.loads(body)
-    if not isinstance(position, list) or len(position) != length or not all(isinstance(part, str) for part in position):
+    try:
+        position = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise wrong from error
+    # Anybody can compute the digest. What is in no position of ours (NUL, half a surrogate) breaks a database's driver.
+    if not isinstance(position, list) or len(position) != length or not all(_plain(part) for part in position):
         raise wrong
     return tuple(position)
+
+
+def moment(text: str) -> datetime:
+    """A moment in a position. Raises ``ValueError`` for what no row of ours has."""
+    at = datetime.fromisoformat(text)
+    # A year on either side, for clients of a database that reckon in other zones.
+    if at.utcoffset() is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError("This page token names a moment at which nothing was made. Begin again without one.")
+    return at
+
+
+def _plain(part: object) -> bool:
+    return isinstance(part, str) and part.isprintable() and len(part) <= _LONGEST
 
 
 def _digest(filters: tuple[str | None, ...], body: bytes) -> bytes:

@@ -57,7 +57,9 @@ class Reader:
         if page_token is not None:
             created_at, last = page_tokens.read(filters, page_token, 2)
             position = tuple_(_o.created_at, _o.id)
-            query = query.where(position < tuple_(literal(_moment(created_at), _o.created_at.type), literal(last, _o.id.type)))
+            query = query.where(
+                position < tuple_(literal(page_tokens.moment(created_at), _o.created_at.type), literal(last, _o.id.type))
+            )
 
         def work(connection: Connection) -> tuple[Sequence[OnboardingView], str | None]:
             rows = connection.execute(query.where(*_within(connection, tenant_id))).all()
@@ -129,13 +131,6 @@ def _size(page_size: int) -> int:
     if page_size < 1:
         raise ValueError("A page has at least one item.")
     return min(page_size, _LARGEST_PAGE)
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("This page token has a time without a zone. Begin again without one.")
-    return moment
 
 
 def _number(row: Row[Any]) -> NumberRecord:

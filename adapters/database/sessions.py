@@ -13,7 +13,7 @@ from adapters.database import tokens
 from adapters.database.statements import now
 from adapters.database.tables import accounts, api_keys, memberships, sessions, users
 from adapters.database.tree import covers
-from adapters.database.users import MEMBERSHIPS
+from adapters.database.users import MEMBERSHIPS, end_sessions
 from adapters.transactions import Transactions
 from domain.access import Principal, Role
 from domain.accounts import PLATFORM
@@ -40,6 +40,18 @@ _FIND = (
 )
 _OPEN = select(accounts.c.id).where(accounts.c.id == bindparam("of"), accounts.c.status != "closed")
 _CURRENT = select(sessions).where(_s.id == bindparam("of"))
+_SAME = sessions.alias("same")
+_ROOT = (
+    select(_s.id)
+    .where(_s.id == select(_SAME.c.root_id).where(_SAME.c.id == bindparam("of")).scalar_subquery())
+    .with_for_update(read=True, key_share=True)
+)
+# Locked against whoever sets another password at this moment: either they end this session, or it does not begin.
+_STILL = (
+    select(users.c.id)
+    .where(users.c.id == bindparam("of"), users.c.password_hash == bindparam("verified"))
+    .with_for_update(read=True)
+)
 
 
 def principal_of(connection: Connection, token: str) -> Principal | None:
@@ -72,8 +84,10 @@ class SessionRecords:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
+    async def open(self, user_id: str, account_id: str, verified: str) -> tuple[Session, str]:
         def work(connection: Connection) -> tuple[Session, str]:
+            if connection.execute(_STILL, {"of": user_id, "verified": verified}).first() is None:
+                raise _no_account()
             if all(row.account_id != account_id for row in connection.execute(MEMBERSHIPS, {"of": user_id})):
                 raise _no_account()
             return _begin(connection, account_id, account_id, now() + SESSION_LASTS, user_id=user_id)
@@ -85,7 +99,7 @@ class SessionRecords:
 
     async def end(self, session_id: str) -> None:
         def work(connection: Connection) -> None:
-            connection.execute(delete(sessions).where(or_(_s.id == session_id, _s.root_id == session_id)))
+            end_sessions(connection, or_(_s.id == session_id, _s.root_id == session_id))
 
         await self._transactions.write(work)
 
@@ -98,11 +112,13 @@ def _switch(connection: Connection, principal: Principal, account_id: str) -> tu
         if not covers(connection, principal.scope, account_id):
             raise _no_account()
         return _begin(connection, account_id, principal.scope, until, key_id=principal.id)
+    # Before it is read: whoever is signing out has it locked (``users.end_sessions``).
+    connection.execute(_ROOT, {"of": principal.session}).all()
     current = connection.execute(_CURRENT, {"of": principal.session}).first()
     if current is None:
         raise _no_account()
     until = min(until, current.expires_at)
-    holder = {"root_id": current.root_id, "user_id": current.user_id, "key_id": current.key_id}
+    holder = {"root_id": current.root_id, "parent_id": current.id, "user_id": current.user_id, "key_id": current.key_id}
     if principal.acting_as:
         # Whoever has switched stays below where they switched to: a token does not grow.
         if not covers(connection, current.account_id, account_id):
@@ -126,12 +142,16 @@ def _begin(
     user_id: str | None = None,
     key_id: str | None = None,
     root_id: str | None = None,
+    parent_id: str | None = None,
 ) -> tuple[Session, str]:
     moment, session_id, token = now(), f"session-{secrets.token_hex(8)}", tokens.new(tokens.SESSION)
-    connection.execute(delete(sessions).where(_s.expires_at <= moment))
+    # Not those that somebody is ending: they would wait for us, and we for them.
+    over = select(_s.id).where(_s.expires_at <= moment).with_for_update(skip_locked=True)
+    connection.execute(delete(sessions).where(_s.id.in_(over)))
     row = {
         "id": session_id,
         "root_id": root_id or session_id,
+        "parent_id": parent_id,
         "sha256": tokens.digest(token),
         "user_id": user_id,
         "key_id": key_id,

@@ -357,6 +357,8 @@ users = Table(
     Column("password_hash", String(255)),
     # When the mailbox was proven by a link sent to it. A password that somebody else has set proves nothing.
     Column("proven_at", UtcDateTime),
+    # Who set the password, and so knows it, while that is somebody else: a user, or an API key.
+    Column("password_set_by", Id),
     # The newest link; it works until then, and once.
     Column("invitation", Integer, nullable=False),
     Column("invited_until", UtcDateTime),
@@ -379,12 +381,30 @@ memberships = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+offers = Table(
+    "offers",
+    metadata,
+    # What somebody becomes a member with, once they have opened the link of this generation. Until then they are shown as
+    # whoever invited wrote them: nobody learns by inviting who is a user already.
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True, index=True),
+    Column("email", String(254), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("role", Word, nullable=False),
+    Column("rights", Json(frozenset[Right]), nullable=False),
+    Column("granted_by", String(200), nullable=False),
+    Column("invitation", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 sessions = Table(
     "sessions",
     metadata,
     Column("id", Id, primary_key=True),
     # The session that it was switched from; its own id otherwise. They end together.
     Column("root_id", Id, nullable=False, index=True),
+    # The one right before it, where it was switched from a switched one.
+    Column("parent_id", Id),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("user_id", Id, ForeignKey("users.id"), index=True),
     Column("key_id", Id, ForeignKey("api_keys.id")),

@@ -1,17 +1,20 @@
 """Users and their memberships. Every answer that must have one winner is one conditional statement."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, delete, func, select, update
 
+from adapters.database import attempts as counting
+from adapters.database.offers import offered, offers_behind, put_offer, withdraw_offer
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import accounts, api_keys, attempts, memberships, sessions, users
+from adapters.database.tables import accounts, api_keys, memberships, sessions, users
+from adapters.database.tree import ancestors
 from adapters.transactions import Transactions
-from domain.access import Right, Role
+from domain.access import Right, Role, member_of, rights_of
+from domain.accounts import PLATFORM
 from domain.errors import NotFound, Refused
 from domain.users import (
     INVITATION_LASTS,
@@ -22,11 +25,11 @@ from domain.users import (
     MemberState,
     NewUser,
     SignIn,
+    email_in_use,
     email_key,
 )
 
-_ATTEMPTS_FOR = timedelta(minutes=15)
-_u, _m, _s, _t = users.c, memberships.c, sessions.c, attempts.c
+_u, _m, _s = users.c, memberships.c, sessions.c
 
 _ADD_USER = PerDialect(
     users, lambda insert: insert.on_conflict_do_nothing(index_elements=["tenant_id", "email_key"]).returning(_u.id)
@@ -34,16 +37,6 @@ _ADD_USER = PerDialect(
 _ADD_MEMBER = PerDialect(
     memberships,
     lambda insert: insert.on_conflict_do_nothing(index_elements=["account_id", "member_id"]).returning(_m.member_id),
-)
-_COUNT = PerDialect(
-    attempts,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[_t.counter],
-        set_={
-            "count": case((_t.until <= bindparam("moment", type_=_t.until.type), 1), else_=_t["count"] + 1),
-            "until": case((_t.until <= bindparam("moment", type_=_t.until.type), insert.excluded.until), else_=_t.until),
-        },
-    ).returning(_t["count"], _t.until),
 )
 _FIND = (
     select(users).where(_u.tenant_id == bindparam("tenant"), _u.email_key == bindparam("email")).with_for_update(key_share=True)
@@ -87,21 +80,34 @@ class UserRecords:
     async def create(self, new: NewUser) -> Member:
         def work(connection: Connection) -> Member:
             moment = now()
-            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment, new.password_hash)
+            user_id = add_user(
+                connection, new.tenant_id, new.email, new.name, moment, new.password_hash, set_by=member_of(new.actor)
+            )
             if user_id is None:
-                raise _in_use()
+                raise email_in_use()
             return _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
 
         return await self._transactions.write(work)
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
-        def work(connection: Connection) -> Member:
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
+        def work(connection: Connection) -> tuple[Member, Invitation | None]:
+            moment = now()
             row = find_user(connection, tenant_id, email)
             if row is None:
                 raise Refused(
                     "This white label has no user with this e-mail address. Create or invite one.", code="no_such_user"
                 )
-            return _join(connection, account_id, row.id, grant, actor, now())
+            _join(connection, account_id, row.id, grant, actor, moment)
+            invitation = None
+            if row.proven_at is None and row.password_set_by != member_of(actor):
+                end_password(connection, row.id)
+                generation = new_link(connection, row.id, moment)
+                invitation = _invitation(connection.execute(select(users).where(_u.id == row.id)).one(), generation)
+            member = _member(connection, account_id, row.id)
+            assert member is not None  # joined above
+            return member, invitation
 
         return await self._transactions.write(work)
 
@@ -115,7 +121,7 @@ class UserRecords:
                 row = find_user(connection, new.tenant_id, new.email)
                 known = row and _member(connection, new.account_id, row.id)
                 if not row or not known:
-                    raise _in_use()
+                    raise email_in_use()
                 user_id, member = row.id, known
             generation = new_link(connection, user_id, moment)
             user = connection.execute(select(users).where(_u.id == user_id)).one()
@@ -123,20 +129,43 @@ class UserRecords:
 
         return await self._transactions.write(work)
 
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        def work(connection: Connection) -> tuple[Member, Invitation]:
+            moment = now()
+            user_id = add_user(connection, new.tenant_id, new.email, new.name, moment)
+            if user_id is None:
+                known = find_user(connection, new.tenant_id, new.email)
+                assert known is not None  # its address was in the way
+                user_id = str(known.id)
+            member = _member(connection, new.account_id, user_id)
+            generation = new_link(connection, user_id, moment)
+            if member is None:
+                member = put_offer(connection, new, user_id, generation, moment)
+            user = connection.execute(select(users).where(_u.id == user_id)).one()
+            return member, _invitation(user, generation).model_copy(update={"name": member.name})
+
+        return await self._transactions.write(work)
+
     async def members(self, account_id: str) -> Sequence[Member]:
         query = _MEMBERS.where(_m.account_id == account_id)
-        rows = await self._transactions.read(lambda connection: connection.execute(query).all())
-        return [_member_of(row) for row in rows]
+
+        def work(connection: Connection) -> list[Member]:
+            found = [_member_of(row) for row in connection.execute(query)]
+            return sorted([*found, *offered(connection, account_id)], key=lambda member: (member.since, member.id))
+
+        return await self._transactions.read(work)
 
     async def remove(self, account_id: str, member_id: str, allowed: frozenset[Right]) -> None:
         def work(connection: Connection) -> None:
             known = _member(connection, account_id, member_id)
+            known = known or next((one for one in offered(connection, account_id) if one.id == member_id), None)
             if known is None:
                 raise NotFound("This account has no such member.")
             if not Grant(role=known.role, rights=known.rights).allowed <= allowed:
                 raise Refused("This member may do more here than you. Ask somebody who may as much.", code="more_rights")
             connection.execute(delete(memberships).where(_m.account_id == account_id, _m.member_id == member_id))
-            connection.execute(delete(sessions).where(_s.user_id == member_id, _s.member_of == account_id))
+            withdraw_offer(connection, account_id, member_id)
+            end_sessions(connection, and_(_s.user_id == member_id, _s.member_of == account_id))
 
         await self._transactions.write(work)
 
@@ -149,13 +178,32 @@ class UserRecords:
         def work(connection: Connection) -> bool:
             moment = now()
             good = and_(_u.id == user_id, _u.invitation == generation, _u.invited_until > moment)
-            values = {"password_hash": password_hash, "proven_at": moment, "invited_until": None}
+            values = {
+                "password_hash": password_hash,
+                "proven_at": moment,
+                "password_set_by": None,
+                "invited_until": None,
+            }
             if not connection.execute(update(users).where(good).values(values)).rowcount:
                 return False
-            connection.execute(delete(sessions).where(_s.user_id == user_id))
+            end_sessions(connection, _s.user_id == user_id)
+            for offer in offers_behind(connection, user_id, generation):
+                join(
+                    connection, offer.account_id, user_id, Grant(role=offer.role, rights=offer.rights), offer.granted_by, moment
+                )
             return True
 
         return await self._transactions.write(work)
+
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        def work(connection: Connection) -> frozenset[str]:
+            found, setter = [member_id], _set_by(connection, member_id)
+            while setter is not None and setter not in found:
+                found.append(setter)
+                setter = _set_by(connection, setter)
+            return frozenset(found)
+
+        return await self._transactions.read(work)
 
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         query = select(_u.id, _u.password_hash).where(_u.email_key == email_key(email)).limit(2)
@@ -172,25 +220,17 @@ class UserRecords:
         ]
 
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
-        def work(connection: Connection) -> timedelta | None:
-            moment, wait = now(), timedelta(0)
-            connection.execute(delete(attempts).where(_t.until <= moment))
-            # In one order, so that two sign-ins never wait for each other.
-            for name, most in sorted((_digest(name), most) for name, most in counters.items()):
-                row = {"counter": name, "count": 1, "until": moment + _ATTEMPTS_FOR}
-                counted = connection.execute(_COUNT.on(connection), row | {"moment": moment}).one()
-                count, until = counted
-                if count > most:
-                    wait = max(wait, until - moment)
-            return wait or None
+        return await self._transactions.write(lambda connection: counting.count(connection, counters))
 
-        return await self._transactions.write(work)
+    async def give_back(self, counters: Sequence[str]) -> None:
+        await self._transactions.write(lambda connection: counting.give_back(connection, counters))
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        query = select(_u.id).where(_u.tenant_id == tenant_id, _u.email_key == email_key(email))
+        return await self._transactions.read(lambda connection: connection.execute(query).first()) is not None
 
     async def forget_attempts(self, counter: str) -> None:
-        def work(connection: Connection) -> None:
-            connection.execute(delete(attempts).where(_t.counter == _digest(counter)))
-
-        await self._transactions.write(work)
+        await self._transactions.write(lambda connection: counting.forget(connection, counter))
 
 
 def add_user(
@@ -201,8 +241,9 @@ def add_user(
     moment: datetime,
     password_hash: str | None = None,
     onboarding_id: str | None = None,
+    set_by: str | None = None,
 ) -> str | None:
-    """Add a user; its id, or ``None`` if the tenant has one with this address."""
+    """Add a user; its id, or ``None`` if the tenant has one with this address. ``set_by`` knows the password."""
     row = {
         "id": f"user-{secrets.token_hex(8)}",
         "tenant_id": tenant_id,
@@ -210,6 +251,7 @@ def add_user(
         "email_key": email_key(email),
         "name": name,
         "password_hash": password_hash,
+        "password_set_by": set_by if password_hash else None,
         "invitation": 0,
         "onboarding_id": onboarding_id,
         "created_at": moment,
@@ -220,6 +262,32 @@ def add_user(
 def find_user(connection: Connection, tenant_id: str, email: str) -> Row[Any] | None:
     """The tenant's user of this address, locked."""
     return connection.execute(_FIND, {"tenant": tenant_id, "email": email_key(email)}).first()
+
+
+def _set_by(connection: Connection, user_id: str) -> str | None:
+    query = select(_u.password_set_by).where(_u.id == user_id, _u.proven_at.is_(None))
+    setter: str | None = connection.execute(query).scalar()
+    return setter
+
+
+def end_password(connection: Connection, user_id: str) -> None:
+    """Nobody is or gets in as this user any more, until its owner sets a password by a link."""
+    connection.execute(update(users).where(_u.id == user_id).values(password_hash=None, password_set_by=None))
+    end_sessions(connection, _s.user_id == user_id)
+
+
+def end_sessions(connection: Connection, those: ColumnElement[bool]) -> None:
+    """End them, and all that were switched from them.
+
+    The first of each is locked before: whoever is switching has it locked (``sessions.switch``), so what they begin is seen here, or they find
+    nothing to switch from.
+    """
+    roots = select(_s.root_id).where(those)
+    connection.execute(select(_s.id).where(_s.id.in_(roots)).order_by(_s.id).with_for_update()).all()
+    ended = connection.execute(select(_s.id).where(those)).scalars().all()
+    while ended:
+        connection.execute(delete(sessions).where(_s.id.in_(ended)))
+        ended = connection.execute(select(_s.id).where(_s.parent_id.in_(ended))).scalars().all()
 
 
 def new_link(connection: Connection, user_id: str, moment: datetime) -> int:
@@ -246,7 +314,23 @@ def join(
         "onboarding_id": onboarding_id,
         "created_at": moment,
     }
+    withdraw_offer(connection, account_id, member_id)
     return connection.execute(_ADD_MEMBER.on(connection), row).first() is not None
+
+
+def rights_over(connection: Connection, member_id: str, account_id: str) -> frozenset[Right]:
+    """What a user or an API key may do in an account today, by every role that they have there or above it."""
+    up = ancestors(select(accounts.c.id, accounts.c.parent_id).where(accounts.c.id == account_id))
+    above = select(up.c.id)
+    granted = select(_m.role, _m.rights).where(_m.member_id == member_id, _m.account_id.in_(above))
+    allowed = [Grant(role=Role(row.role), rights=row.rights).allowed for row in connection.execute(granted)]
+    key = select(api_keys.c.role).where(
+        api_keys.c.id == member_id,
+        api_keys.c.revoked_at.is_(None),
+        func.coalesce(api_keys.c.tenant_id, PLATFORM).in_(above),
+    )
+    allowed += [rights_of(Role(role)) for role in connection.execute(key).scalars()]
+    return frozenset[Right]().union(*allowed)
 
 
 def _join(connection: Connection, account_id: str, user_id: str, grant: Grant, actor: str, moment: datetime) -> Member:
@@ -284,13 +368,3 @@ def _invitation(row: Row[Any], generation: int) -> Invitation:
         name=row.name,
         tenant_id=row.tenant_id,
     )
-
-
-def _in_use() -> Refused:
-    return Refused(
-        "This white label has a user with this e-mail address. Add that user to the account instead.", code="email_in_use"
-    )
-
-
-def _digest(counter: str) -> str:
-    return hashlib.sha256(counter.encode("utf-8", "replace")).hexdigest()

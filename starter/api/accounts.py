@@ -1,5 +1,7 @@
 """The tree of accounts below the caller, and who does what in each."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
@@ -12,6 +14,7 @@ from starter import problems
 from starter.api.access import AccountId, Authenticated, Caller, OwnAccount, Strict, Work, need
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
+from starter.people import TooManyInvitations
 from starter.problems import ProblemError
 from starter.remember import RememberedKeys
 from starter.schemas.base import Listing
@@ -68,15 +71,22 @@ async def list_users(principal: Caller, account: OwnAccount, services: Work) -> 
     "/{account_id}/users",  # noqa: FAST003 - OwnAccount takes it
     status_code=status.HTTP_201_CREATED,
     summary="Create, add or invite a user",
-    responses=declared(400, 403, 404, 409, 413),
+    responses=declared(400, 403, 404, 409, 413, 429),
 )
-async def give_access(principal: Caller, account: OwnAccount, body: UserActs, services: Work) -> MemberAnswer:
-    """`create` makes a user with a password, for administrators of the white label; `add` gives a user whom the white label has
-    a role here; `invite` writes to somebody who then chooses a password. Nobody gives more rights than they have.
+async def give_access(request: Request, principal: Caller, account: OwnAccount, body: UserActs, services: Work) -> MemberAnswer:
+    """`create` makes a user with a password, `add` gives a user whom the white label has a role here: both are for administrators
+    of the white label. `invite` writes to somebody who then chooses a password. Nobody gives more rights than they have.
 
-    A generated password is in the answer, this once. No password is ever mailed.
+    A user who is added and has a password that somebody else chose is written to as well: it ends, and the link sets a new one.
+    Whoever an account administrator invites becomes a member by opening the link, and is `invited` until then. A generated password is in the answer, this once. No password is ever mailed.
     """
     need(principal, Right.MANAGE_USERS)
+    own_only = principal.role is Role.ACCOUNT_ADMINISTRATOR
+    if own_only and not isinstance(body, InviteUser):
+        # A user belongs to the whole white label. Whoever sets a password knows it; whoever adds learns who is one.
+        raise problems.Problem(
+            "not_allowed", "Only administrators of the white label create and add its users. Invite this one instead."
+        )
     if account.status != "active":
         raise Refused("The account is not active, so nobody can work in it yet.", code="account_not_active")
     grant = Grant(role=body.role, rights=frozenset(body.rights))
@@ -84,12 +94,18 @@ async def give_access(principal: Caller, account: OwnAccount, body: UserActs, se
     people, actor = services.people, principal.actor
     match body:
         case AddUser():
-            return MemberAnswer.of(await people.users.add(account.id, account.tenant_id, body.email, grant, actor))
+            try:
+                with _limited():
+                    member, sent = await people.add(actor, account, body.email, grant)
+            finally:
+                # The user's sessions may have ended.
+                cast("RememberedKeys", request.app.state.keys).forget()
+            return MemberAnswer.of(member, invited_until=sent.until if sent else None)
         case InviteUser():
-            member, invitation = await people.invite(actor, account, body.email, body.name, grant)
+            with _limited():
+                member, invitation = await people.invite(actor, account, body.email, body.name, grant, discreet=own_only)
             return MemberAnswer.of(member, invited_until=invitation.until)
         case CreateUser():
-            _may_set_passwords(principal)
             try:
                 member, password = await people.create(
                     actor, account, body.email, body.name, grant, body.password.get_secret_value() if body.password else None
@@ -151,12 +167,12 @@ def _check_grant(principal: Principal, account: Account, grant: Grant) -> None:
         raise problems.Problem("not_allowed", "Nobody can give more rights than they have. Ask somebody who has them.")
 
 
-def _may_set_passwords(principal: Principal) -> None:
-    # Whoever sets a password knows it. A user belongs to the whole white label, so only its administrators may.
-    if principal.role is Role.ACCOUNT_ADMINISTRATOR:
-        raise problems.Problem(
-            "not_allowed", "Only administrators of the white label create users with a password. Invite this one instead."
-        )
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    try:
+        yield
+    except TooManyInvitations as error:
+        raise problems.Problem(error.code, error.message, headers={"Retry-After": str(error.wait)}) from error
 
 
 def _invalid(*errors: ProblemError) -> problems.Problem:

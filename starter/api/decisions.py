@@ -6,14 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from domain import keys
-from domain.access import Principal, Right
+from domain.access import Principal, Right, member_of
 from domain.onboarding import Correction, Decision, OnboardingStatus, SubstituteAnswer, TakeOver, UndoResolution
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
 from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
 from starter.api.described import problems
-from starter.assessment import on_behalf, quoted_terms
+from starter.assessment import may_make_admins, on_behalf, quoted_terms
+from starter.problems import Problem
 from starter.schemas.base import Listing, Reason
 from starter.schemas.onboardings import CorrectBody, RejectBody, ResolveUndoBody, SubstituteBody, TakeOverBody
 from starter.services import Services
@@ -41,6 +42,12 @@ async def _decide(
     return await services.onboardings.steer(view.id, update, decision, _update_id(principal, update, key))
 
 
+def _may_say_who_administers(principal: Principal, view: OnboardingView) -> None:
+    # Who owns the contact's mailbox, or takes an order over, becomes the admin of a new white label.
+    if view.order.account_kind == "reseller" and not may_make_admins(principal):
+        raise Problem("not_allowed", "This decides who is the admin of a reseller. Ask an admin of the white label above it.")
+
+
 def _update_id(principal: Principal, update: str, key: str | None) -> str | None:
     return None if key is None else keys.update_id(principal.id, update, key)
 
@@ -49,6 +56,14 @@ def _update_id(principal: Principal, update: str, key: str | None) -> str | None
 async def approve(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
     """Lets an order go on that waits for approval. Not for the one who placed it."""
     need(principal, Right.APPROVE)
+    requester = member_of(view.requested_by)
+    # The workflow itself refuses the requester, and whoever else is the same person by name.
+    if requester != principal.id and await services.people.may_be_one(principal.id, requester):
+        raise Problem(
+            "approver_is_requester",
+            "One person may know the passwords of whoever placed this order and of whoever approves it here. Choose a password of "
+            "your own by the link of a new invitation, or ask another approver.",
+        )
     return await _decide(services, principal, view, "approve", body, key)
 
 
@@ -88,6 +103,7 @@ async def resend_activation(
 async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey, body: CorrectBody) -> OnboardingStatus:
     """Corrects what an onboarding is held for; the step that failed is tried again."""
     need(principal, Right.OPERATE)
+    _may_say_who_administers(principal, view)
     correction = Correction(actor=principal.actor, reason=body.reason, email=body.email)
     return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", key))
 
@@ -98,6 +114,7 @@ async def take_over(
 ) -> OnboardingStatus:
     """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
     need(principal, Right.OPERATE)
+    _may_say_who_administers(principal, view)
     tenant = await quoted_terms(services.prices, await services.catalogue.tenant(view.tenant_id), view)
     address = request.client.host if request.client else None
     terms = on_behalf(principal, tenant, datetime.now(UTC), address)

@@ -157,7 +157,7 @@ async def check_onboarding(
     tenant, order, account = await additions.read(services, principal, body)
     now = datetime.now(UTC)
     terms = attested(principal, tenant, order, now, address=None) if body.terms_accepted else None
-    assessment = await assess(services.catalogue, tenant, order, terms, now, account)
+    assessment = await assess(services.catalogue, tenant, order, terms, now, account, principal)
     if services.access is not None:
         more = await services.access.findings(order, tenant, body.wanted)
         assessment = assessment.model_copy(update={"findings": (*assessment.findings, *more)})

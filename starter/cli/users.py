@@ -78,6 +78,9 @@ def add(
     member = _give(account, body, url, key, as_json=as_json)
     if not as_json:
         output.print_lines([member["id"]])
+        if member["invited_until"]:
+            until = output.moment(member["invited_until"])
+            output.say(f"Somebody else had chosen their password, so it has ended. The link in the letter works until {until}.")
 
 
 @app.command()

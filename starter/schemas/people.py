@@ -1,9 +1,10 @@
 """What the API takes and gives about users and sessions."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, EmailStr, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, EmailStr, Field, SecretStr
 
 from domain.access import Right, Role
 from domain.credentials import MOST_PIN
@@ -14,6 +15,19 @@ from starter.schemas.base import Body, WhiteLabel
 Password = Annotated[SecretStr, Field(max_length=MOST_PASSWORD, examples=["correct horse battery staple"])]
 Pin = Annotated[SecretStr, Field(max_length=MOST_PIN, examples=["482915"])]
 AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Id of an account")]
+
+
+# What mail clients make a link of, wherever it stands in a letter of ours: "://", "www.", and "evil.example", but not "St.John".
+_LINK = re.compile(r"://|www\.|\w\.(?:[a-z]{2}|[A-Z]{2,}(?![a-z]))")
+
+
+def _no_link(name: str) -> str:
+    if _LINK.search(name):
+        raise ValueError("is in letters that we send, and looks like the address of a page; leave that out")
+    return name
+
+
+PersonName = Annotated[Text, AfterValidator(_no_link)]
 
 
 class _Grant(Body):
@@ -28,7 +42,7 @@ class CreateUser(_Grant):
     """A new user who has a password at once. Left out or empty, it is generated and answered this once."""
 
     act: Literal["create"] = Field(examples=["create"])
-    name: Text = Field(examples=["Grace Hopper"])
+    name: PersonName = Field(examples=["Grace Hopper"])
     password: Password | None = None
 
 
@@ -42,7 +56,7 @@ class InviteUser(_Grant):
     """Somebody new is written to, and sets a password by the link; again, to send a new link."""
 
     act: Literal["invite"]
-    name: Text = Field(examples=["Grace Hopper"])
+    name: PersonName = Field(examples=["Grace Hopper"])
 
 
 UserActs = Annotated[CreateUser | AddUser | InviteUser, Field(discriminator="act")]

@@ -42,12 +42,13 @@ from starter.local.temporal_server import RunningTemporal
 from starter.number_acts import NumberActs
 from starter.onboardings import Onboardings
 from starter.people import People
+from starter.remember import RememberedCatalogue
 from starter.services import Services
 from starter.web import create_app
 from tests.adapters.database.conftest import migrated_postgres, postgres, sqlite_template, url
 from tests.simulators import World, _Gateway
 from tests.starter.memory import CardPage, Webhooks
-from tests.tenancy.conftest import ADDRESS, BASE, LOWER, OTHER, SECRETS, UPPER, Post, Town
+from tests.tenancy.conftest import ADDRESS, BASE, LOWER, OTHER, SECRETS, UPPER, HeldPasswords, Post, Town
 from worker import onboarding_worker
 
 __all__ = ["ADDRESS", "LOWER", "OTHER", "UPPER", "House", "migrated_postgres", "postgres", "sqlite_template", "url"]
@@ -153,6 +154,8 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
     voice = f"sqlite:///{tmp_path / 'kamailio.db'}"
     await create_tables(voice)
     switch, cards = KamailioSwitch(voice, SECRETS), CardPage("https://cards.test")
+    passwords = HeldPasswords(Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
+    catalogue = RememberedCatalogue(database.catalogue)
     onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts)
     services = Services(
         onboardings=onboardings,
@@ -165,7 +168,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         people=People(
             database.users,
             database.sessions,
-            Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)),
+            passwords,
             post,
             database.catalogue,
             database.accounts,
@@ -216,12 +219,13 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         QuarantineActivities(database.stock),
         RoutingActivities(switch),
     )
-    transport = httpx.ASGITransport(create_app(services))
+    app = create_app(services)
+    transport = httpx.ASGITransport(app)
     async with (
         onboarding_worker(client, Settings(task_queue=queue), methods, strict=True),
         httpx.AsyncClient(transport=transport, base_url=BASE) as http,
         asyncio.timeout(120),
     ):
-        yield House(http, database, client, post, keys, queue, switch, cards, methods)
+        yield House(http, database, client, post, keys, queue, passwords, catalogue, app, switch, cards, methods)
     await switch.close()
     await database.close()

@@ -576,10 +576,12 @@ class Users:
         self.known[new.email] = member
         return member
 
-    async def add(self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str) -> Member:
+    async def add(
+        self, account_id: str, tenant_id: str, email: str, grant: Grant, actor: str
+    ) -> tuple[Member, Invitation | None]:
         if email not in self.known:
             raise Refused("There is no such user.", code="no_such_user")
-        return self.known[email]
+        return self.known[email], None
 
     async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
         member = self.known.get(new.email) or await self.create(new)
@@ -588,6 +590,9 @@ class Users:
             user_id=member.id, generation=1, until=until, email=new.email, name=new.name, tenant_id=new.tenant_id
         )
         return member, invitation
+
+    async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
+        return await self.invite(new)
 
     async def members(self, account_id: str) -> Sequence[Member]:
         return tuple(self.known.values())
@@ -601,6 +606,9 @@ class Users:
     async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
         return False
 
+    async def knowers(self, member_id: str) -> frozenset[str]:
+        return frozenset({member_id})
+
     async def sign_in(self, email: str, tenant_id: str | None) -> SignIn | None:
         return SignIn(user_id="user-0", password_hash="hash")
 
@@ -610,10 +618,16 @@ class Users:
     async def attempt(self, counters: dict[str, int]) -> timedelta | None:
         return None
 
+    async def give_back(self, counters: Sequence[str]) -> None:
+        return None
+
+    async def taken(self, tenant_id: str, email: str) -> bool:
+        return False
+
     async def forget_attempts(self, counter: str) -> None:
         return None
 
-    async def open(self, user_id: str, account_id: str) -> tuple[Session, str]:
+    async def open(self, user_id: str, account_id: str, verified: str) -> tuple[Session, str]:
         return Session(id="session-0", account_id=account_id, expires_at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC)), "ds_0"
 
     async def switch(self, principal: Principal, account_id: str) -> tuple[Session, str]:

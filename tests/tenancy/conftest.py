@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -32,6 +33,7 @@ from domain.access import Role
 from domain.errors import RecipientRefused, Unavailable
 from domain.keys import workflow_id
 from domain.mails import Mail, MailKind
+from domain.users import Passwords
 from starter.bulk.office import BulkOffice
 from starter.calling import Callings
 from starter.changes import Changes
@@ -94,6 +96,47 @@ class Post:
         return found[1]
 
 
+class HeldPasswords:
+    """Passwords whose comparisons and hashes, once made, wait while ``go_on`` is not set."""
+
+    def __init__(self, real: Passwords) -> None:
+        self._real = real
+        self.compared, self.go_on = asyncio.Event(), asyncio.Event()
+        self._held, self._news = 0, asyncio.Condition()
+        self.hashed = 0
+        self.go_on.set()
+
+    async def hash(self, password: str) -> str:
+        self.hashed += 1
+        made = await self._real.hash(password)
+        await self._hold()
+        return made
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        right = await self._real.verify(password_hash, password)
+        self.compared.set()
+        await self._hold()
+        return right
+
+    async def _hold(self) -> None:
+        async with self._news:
+            self._held += 1
+            self._news.notify_all()
+        await self.go_on.wait()
+        self._held -= 1
+
+    def let_others(self) -> asyncio.Event:
+        """What is held stays so until this is set; what comes now is not."""
+        held, self.go_on = self.go_on, asyncio.Event()
+        self.go_on.set()
+        return held
+
+    async def holds(self, some: int) -> None:
+        """Wait until so many comparisons are held."""
+        async with self._news:
+            await self._news.wait_for(lambda: self._held >= some)
+
+
 @dataclass
 class Town:
     """A composed product, and everybody's credentials."""
@@ -104,6 +147,9 @@ class Town:
     post: Post
     keys: dict[str, str]
     task_queue: str
+    passwords: "HeldPasswords"
+    catalogue: RememberedCatalogue
+    app: FastAPI
 
     async def ask(self, method: str, path: str, by: str | None = None, **request: Any) -> httpx.Response:
         """A request by a key's name, a token, or nobody."""
@@ -179,13 +225,14 @@ class Town:
 async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town]:
     """Two white labels below the platform, and a reseller below one of them, each with an admin's key."""
     database, post, world = Database(url), Post(), World()
+    # As in production, but for the price: that is measured where it matters.
+    passwords = HeldPasswords(Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
     await database.admin.put_tenant(UPPER, 10_000_000, 10_000_000)
     await database.admin.put_tenant(LOWER, 10_000_000, 10_000_000, parent_id=UPPER.id)
     await database.admin.put_tenant(OTHER, 10_000_000, 10_000_000)
     client = await Client.connect(temporal_server.address, data_converter=pydantic_data_converter)
     settings = Settings(task_queue=f"tenancy-{uuid.uuid4()}")
-    cheap = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    access = FirstAccess(database.users, cheap, SECRETS, 12)
+    access = FirstAccess(database.users, passwords, SECRETS, 12)
     catalogue = RememberedCatalogue(database.catalogue)
     onboardings = Onboardings(
         client, database.reader, catalogue, settings.task_queue, accounts=database.accounts, access=access
@@ -199,8 +246,7 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         people=People(
             database.users,
             database.sessions,
-            # As in production, but for the price: that is measured where it matters.
-            cheap,
+            passwords,
             post,
             catalogue,
             database.accounts,
@@ -252,7 +298,8 @@ async def town(url: str, temporal_server: RunningTemporal) -> AsyncIterator[Town
         MailActivities(post, database.mail_desk),
         AlertActivities(database.alerts),
     )
-    transport = httpx.ASGITransport(create_app(services))
+    app = create_app(services)
+    transport = httpx.ASGITransport(app)
     async with onboarding_worker(client, settings, methods), httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Town(http, database, client, post, keys, settings.task_queue)
+        yield Town(http, database, client, post, keys, settings.task_queue, passwords, catalogue, app)
     await database.close()

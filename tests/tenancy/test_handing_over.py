@@ -131,3 +131,30 @@ async def test_whoever_takes_an_order_over_from_its_customer_administers_the_acc
     assert view["state"] == "active"
     assert list(await members(town, view["account_id"])) == ["ada@example.com"]
     assert "/invitation/" not in town.post.to(email, MailKind.WELCOME)[-1].text
+
+
+@pytest.mark.requirement("S4-02")
+@pytest.mark.parametrize("administration", ["operator", "customer"])
+async def test_only_who_may_do_everything_orders_a_reseller(town: Town, administration: str) -> None:
+    """Its administrator may do everything in it: create approvers there, and have them approve."""
+    order = {"account_kind": "reseller", "administration": administration, "email": "boss@reseller.example.com"}
+    rights = ["read", "onboard", "operate", "manage_users"]
+    clerk = await town.user("upper", UPPER.id, "clerk@example.com", "sub_admin", rights=rights)
+    refused = await town.order(clerk, **order)
+    assert refused.status_code == 422
+    found = [(error["code"], error["pointer"]) for error in refused.json()["errors"]]
+    assert found == [("reseller_needs_admin", "/account_kind")]
+    assert (await town.order(clerk, "A Customer Ltd")).status_code == 202
+    all_of_them = await town.user("upper", UPPER.id, "deputy@example.com", "sub_admin", rights=[*rights, "approve"])
+    accepted = await town.order(all_of_them, **order)
+    assert accepted.status_code == 202
+    if administration == "customer":
+        await town.post.arrives(order["email"], MailKind.ACTIVATION)
+        path = f"/v1/onboardings/{accepted.json()['id']}"
+        body = {"consent": "By telephone", "terms_accepted": True}
+        assert (await town.ask("POST", f"{path}/take-over", clerk, json=body)).status_code == 403
+        assert (await town.ask("POST", f"{path}/correct", clerk, json={"email": "clerk+1@example.com"})).status_code == 403
+        await activate(town, order["email"])
+    account = (await town.ended(accepted.json()["id"], "upper"))["account_id"]
+    (boss,) = (await members(town, account)).values()
+    assert boss["role"] == "admin"

@@ -139,7 +139,7 @@ async def test_a_letter_that_could_not_be_sent_is_sent_by_asking_again(town: Tow
     assert (await town.set_password(town.post.link("grace@example.com", MailKind.INVITATION, "invitation"))).status_code == 200
 
 
-async def test_an_account_administrator_adds_and_invites_but_knows_nobodys_password(town: Town) -> None:
+async def test_an_account_administrator_invites_and_knows_nobodys_password(town: Town) -> None:
     """Whoever sets a password knows it, and a user belongs to the whole white label: S1-35 is for its administrators."""
     account = (await town.live("upper"))["account_id"]
     boss = await town.user("upper", account, "boss@example.com", "account_administrator")

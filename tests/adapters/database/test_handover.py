@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.database import Database
-from domain.access import Role
+from domain.access import Right, Role
 from domain.errors import NotFound
 from domain.mails import MailKind, MailOrder
 from domain.numbers import Reservation
@@ -12,7 +12,7 @@ from domain.orders import Administration, Order
 from domain.users import Grant, NewUser
 from tests.adapters.database.conftest import TENANT
 from tests.adapters.database.steps import Case
-from tests.builders import paid_by_parent
+from tests.builders import accepted, paid_by_parent
 
 
 def without_lines(**changes: object) -> Order:
@@ -53,7 +53,7 @@ async def test_withdrawing_takes_role_user_and_sessions_back_and_leaves_other_pe
     (member,) = await database.users.members(case.account)
     facts = await welcome(database, case)
     assert await database.users.accept(member.id, int(str(facts["invitation"])), "a hash")
-    _, token = await database.sessions.open(member.id, case.account)
+    _, token = await database.sessions.open(member.id, case.account, "a hash")
     assert await database.identities.authenticate(token) is not None
     for _ in range(2):
         await database.records.withdraw(case.undo(Step.GO_LIVE))
@@ -102,3 +102,23 @@ def test_values_of_before_there_were_resellers_are_orders_of_customers() -> None
     order = without_lines()
     data = order.model_dump(exclude={"account_kind"})
     assert Order.model_validate(data).account_kind == "customer"
+
+
+async def test_nobody_gets_more_in_a_new_white_label_than_they_have_above_it_on_that_day(database: Database) -> None:
+    new = NewUser(
+        tenant_id=TENANT.id,
+        account_id=TENANT.id,
+        email="clerk@example.com",
+        name="Clerk",
+        grant=Grant(role=Role.SUB_ADMIN, rights=frozenset({Right.ONBOARD})),
+        actor="key:a",
+        password_hash="a hash",
+    )
+    clerk = await database.users.create(new)
+    by_clerk = {"requested_by": clerk.id, "terms": accepted("on_behalf").model_copy(update={"accepted_by": clerk.id})}
+    case = await live(database, Case(without_lines(name="Reseller Ltd", account_kind="reseller"), by_clerk))
+    (member,) = await database.users.members(case.account)
+    assert (member.id, member.role, member.rights) == (clerk.id, Role.SUB_ADMIN, frozenset({Right.ONBOARD}))
+    await database.users.remove(TENANT.id, clerk.id, frozenset(Right))
+    later = await live(database, Case(without_lines(name="Later Ltd", account_kind="reseller"), by_clerk))
+    assert list(await database.users.members(later.account)) == []

@@ -1,11 +1,12 @@
 """What people read: pages, filters, and nobody else's."""
 
 import base64
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.database import Database
+from adapters.database import Database, page_tokens
 from domain.errors import NotFound
 from domain.numbers import NumberState
 from domain.onboarding import State
@@ -125,3 +126,33 @@ async def test_a_time_in_the_hour_of_a_clock_change_comes_back_as_it_went_in(dat
     view = await database.reader.get(cases[0].id)
     assert view.created_at == BEGAN
     assert view.created_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        ("2026-01-01T00:00:00+00:00", "a\0b"),
+        ("2026-01-01T00:00:00+00:00", "\ud800"),
+        ("0001-01-01T00:00:00+14:00", "a"),
+        ("9999-12-31T23:59:59-14:00", "a"),
+        ("2026-01-01T00:00:00", "a"),
+        ("yesterday", "a"),
+    ],
+    ids=str,
+)
+async def test_a_forged_position_is_a_wrong_token_and_no_trouble_of_the_database(
+    database: Database, position: tuple[str, str]
+) -> None:
+    """The digest keeps mistakes away, not people: anybody can compute it."""
+    token = page_tokens.make(("onboardings", TENANT.id, None), position)
+    with pytest.raises(ValueError, match=r"Begin again|isoformat"):
+        await database.reader.list(TENANT.id, None, 10, token)
+    lists = [
+        database.reader.search_numbers(
+            TENANT.id, None, None, 10, page_tokens.make(("numbers", TENANT.id, None, None), position[1:])
+        ),
+        database.accounts.children(TENANT.id, TENANT.id, None, 10, page_tokens.make(("accounts", TENANT.id, None), position)),
+    ]
+    for asked in lists:
+        with contextlib.suppress(ValueError):
+            await asked

@@ -1,5 +1,6 @@
 """Sessions end by time, by signing out, and with whatever they hang on."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, update
 from adapters.database import Database, tokens
 from adapters.database.statements import now
 from adapters.database.tables import accounts, attempts, sessions, users
-from domain.access import Right, Role
+from domain.access import Principal, Right, Role
 from domain.accounts import PLATFORM
 from domain.errors import NotFound
 from domain.users import Grant, Member, NewUser
@@ -35,7 +36,7 @@ async def change(database: Database, statement: Any) -> None:
 async def test_a_token_stands_for_the_user_with_the_rights_of_today(database: Database) -> None:
     grant = Grant(role=Role.SUB_ADMIN, rights=frozenset({Right.READ, Right.ONBOARD}))
     ada = await somebody(database, grant=grant)
-    session, token = await database.sessions.open(ada.id, TENANT.id)
+    session, token = await database.sessions.open(ada.id, TENANT.id, "x")
     principal = await database.identities.authenticate(token)
     assert principal is not None
     assert (principal.id, principal.person, principal.tenant_id) == (ada.id, "ada@example.com", TENANT.id)
@@ -46,12 +47,12 @@ async def test_a_token_stands_for_the_user_with_the_rights_of_today(database: Da
     await database.users.remove(TENANT.id, ada.id, frozenset(Right))
     assert await database.identities.authenticate(token) is None
     with pytest.raises(NotFound):
-        await database.sessions.open(ada.id, TENANT.id)
+        await database.sessions.open(ada.id, TENANT.id, "x")
 
 
 async def test_a_token_ends_by_itself_and_its_switches_never_last_longer(database: Database) -> None:
     ada = await somebody(database)
-    session, token = await database.sessions.open(ada.id, TENANT.id)
+    session, token = await database.sessions.open(ada.id, TENANT.id, "x")
     soon = now() + timedelta(minutes=1)
     await change(database, update(sessions).where(sessions.c.id == session.id).values(expires_at=soon))
     principal = await database.identities.authenticate(token)
@@ -64,7 +65,7 @@ async def test_a_token_ends_by_itself_and_its_switches_never_last_longer(databas
 
 async def test_a_switch_ends_when_the_account_is_not_below_any_more(database: Database) -> None:
     ada = await somebody(database)
-    _, token = await database.sessions.open(ada.id, TENANT.id)
+    _, token = await database.sessions.open(ada.id, TENANT.id, "x")
     principal = await database.identities.authenticate(token)
     assert principal is not None
     _, switched = await database.sessions.switch(principal, BELOW.id)
@@ -91,7 +92,7 @@ async def test_a_revoked_key_takes_along_what_was_switched_with_it(database: Dat
 async def test_of_several_roles_that_reach_an_account_the_widest_counts(database: Database) -> None:
     ada = await somebody(database, grant=Grant(role=Role.AUDITOR))
     await database.users.add(BELOW.id, TENANT.id, "ada@example.com", Grant(role=Role.ADMIN), "key:a")
-    _, token = await database.sessions.open(ada.id, TENANT.id)
+    _, token = await database.sessions.open(ada.id, TENANT.id, "x")
     principal = await database.identities.authenticate(token)
     assert principal is not None
     assert not principal.may(Right.ONBOARD)
@@ -130,3 +131,47 @@ async def test_an_invitation_ends_after_three_days(database: Database) -> None:
     await change(database, update(users).values(invited_until=now()))
     assert await database.users.invitation(invitation.user_id, invitation.generation) is None
     assert not await database.users.accept(invitation.user_id, invitation.generation, "a hash")
+
+
+async def test_a_switch_that_meets_the_signing_out_never_outlives_it(database: Database) -> None:
+    ada = await somebody(database)
+
+    async def switch(principal: Principal) -> str | None:
+        try:
+            return (await database.sessions.switch(principal, BELOW.id))[1]
+        except NotFound:
+            return None
+
+    for _ in range(20):
+        session, token = await database.sessions.open(ada.id, TENANT.id, "x")
+        principal = await database.identities.authenticate(token)
+        assert principal is not None
+        *switched, _ended = await asyncio.gather(*(switch(principal) for _ in range(4)), database.sessions.end(session.id))
+        for left in switched:
+            assert left is None or await database.identities.authenticate(left) is None
+
+
+async def test_a_switch_that_meets_a_new_password_never_outlives_it(database: Database) -> None:
+    ada = await somebody(database)
+    link = NewUser(
+        tenant_id=TENANT.id, account_id=TENANT.id, email="Ada@example.com", name="Ada", grant=Grant(role=Role.ADMIN), actor="a"
+    )
+
+    async def switch(principal: Principal) -> str | None:
+        try:
+            return (await database.sessions.switch(principal, BELOW.id))[1]
+        except NotFound:
+            return None
+
+    password = "x"
+    for turn in range(10):
+        _, token = await database.sessions.open(ada.id, TENANT.id, password)
+        principal = await database.identities.authenticate(token)
+        assert principal is not None
+        _, invitation = await database.users.invite(link)
+        password = f"hash {turn}"
+        accepted = database.users.accept(ada.id, invitation.generation, password)
+        *switched, done = await asyncio.gather(*(switch(principal) for _ in range(4)), accepted)
+        assert done
+        for left in switched:
+            assert left is None or await database.identities.authenticate(str(left)) is None
