@@ -157,7 +157,7 @@ class Progress(Value):
 
 
 class OnboardingStatus(Value):
-    """The answer to the workflow's ``state`` query and to every accepted update."""
+    """The answer to the workflow's ``state`` query, and what is shown of the answer to every accepted update."""
 
     id: str
     state: State
@@ -172,6 +172,13 @@ class OnboardingStatus(Value):
     outcome: Outcome | None = None
 
 
+class Answer(OnboardingStatus):
+    """The answer to an accepted update. ``fingerprint`` is of the request that it was, if that may be repeated: Temporal answers
+    a repetition by its id alone."""
+
+    fingerprint: str | None = None
+
+
 class Decision(Value):
     """Somebody decides: approve, reject, cancel, retry, give up, resend. ``actor`` is the authenticated principal, ``person``
     whose key that is."""
@@ -179,6 +186,7 @@ class Decision(Value):
     actor: str
     reason: str | None = None
     person: str | None = None
+    fingerprint: str | None = None
 
 
 class SubstituteAnswer(Value):
@@ -188,6 +196,7 @@ class SubstituteAnswer(Value):
     accept: bool
     reason: str | None = None
     person: str | None = None
+    fingerprint: str | None = None
 
 
 class Activation(Value):
@@ -210,6 +219,7 @@ class Correction(Value):
     actor: str
     reason: str | None = None
     email: str | None = None
+    fingerprint: str | None = None
 
 
 class TakeOver(Value):
@@ -222,6 +232,7 @@ class TakeOver(Value):
     consent: str
     terms: TermsAcceptance
     person: str | None = None
+    fingerprint: str | None = None
 
 
 class UndoResolution(Value):
@@ -231,3 +242,4 @@ class UndoResolution(Value):
     undo: str
     resolved: bool
     reason: str
+    fingerprint: str | None = None

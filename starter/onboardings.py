@@ -33,7 +33,7 @@ from domain.catalogue import Tenant
 from domain.credentials import Credential, Credentials
 from domain.errors import NotFound, Refused, Unavailable
 from domain.existing import AccountRecord
-from domain.onboarding import OnboardingInput, OnboardingStatus, State
+from domain.onboarding import Answer, OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
 from domain.ports import Baskets, Catalogue
 from domain.rules import Finding
@@ -296,13 +296,24 @@ class Onboardings:
     async def steer(self, onboarding_id: str, update: str, value: Value, update_id: str | None = None) -> OnboardingStatus:
         """Pass a decision on. A repetition with the same ``update_id`` gets the first answer and decides nothing anew.
 
-        Raises ``Refused`` with the workflow's code if it says no, ``already_finished`` if it has ended, ``NotFound`` if it
-        never began, ``Unavailable`` if nobody answers in time.
+        Raises ``Refused`` with the workflow's code if it says no, ``already_finished`` if it has ended,
+        ``idempotency_key_reused`` if ``update_id`` stood for another request, ``NotFound`` if it never began, ``Unavailable`` if
+        nobody answers in time.
         """
+        answer = await self._steer(onboarding_id, update, value, update_id)
+        # An answer from before requests were told apart has none.
+        if update_id is not None and answer.fingerprint not in {None, getattr(value, "fingerprint", None)}:
+            raise Refused(
+                "This Idempotency-Key was used for another decision before, so nothing was decided now. Use a new key.",
+                code="idempotency_key_reused",
+            )
+        return answer
+
+    async def _steer(self, onboarding_id: str, update: str, value: Value, update_id: str | None) -> Answer:
         try:
             async with asyncio.timeout(PATIENCE):
-                answer: OnboardingStatus = await self._handle(onboarding_id).execute_update(
-                    update, value, id=update_id, result_type=OnboardingStatus
+                answer: Answer = await self._handle(onboarding_id).execute_update(
+                    update, value, id=update_id, result_type=Answer
                 )
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type:
@@ -319,12 +330,12 @@ class Onboardings:
             raise _nobody_answers(error, _unknown_whether_done(update_id)) from error
         return answer
 
-    async def _answered(self, onboarding_id: str, update_id: str) -> OnboardingStatus | None:
+    async def _answered(self, onboarding_id: str, update_id: str) -> Answer | None:
         """What this update was answered before the onboarding ended, ``None`` if it never was."""
-        first = self._handle(onboarding_id).get_update_handle(update_id, result_type=OnboardingStatus)
+        first = self._handle(onboarding_id).get_update_handle(update_id, result_type=Answer)
         try:
             async with asyncio.timeout(PATIENCE):
-                answer: OnboardingStatus = await first.result()
+                answer: Answer = await first.result()
         except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return None
         return answer

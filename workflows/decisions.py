@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from domain.numbers import Substitute
 from domain.onboarding import (
     Activation,
+    Answer,
     CardPresented,
     Correction,
     Decision,
@@ -82,9 +83,9 @@ class Decisions:
             outcome=journal.outcome,
         )
 
-    def _answer(self) -> OnboardingStatus:
+    def _answer(self, fingerprint: str | None = None) -> Answer:
         """What an accepted update answers: without the numbers, which may be thousands, and every answer stays in the history."""
-        return self._status().model_copy(update={"numbers": (), "substitutes": ()})
+        return Answer(**{**dict(self._status()), "numbers": (), "substitutes": (), "fingerprint": fingerprint})
 
     @workflow.query(name="state", description="Where the onboarding stands, what it waits for, and until when")
     def query_state(self) -> OnboardingStatus:
@@ -93,9 +94,9 @@ class Decisions:
     # Approval
 
     @workflow.update(name="approve", description="An approver lets the order go on")
-    def approve(self, decision: Decision) -> OnboardingStatus:
+    def approve(self, decision: Decision) -> Answer:
         self._approve(decision)
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @approve.validator
     def _may_approve(self, decision: Decision) -> None:
@@ -109,9 +110,9 @@ class Decisions:
             _refuse("already_decided", "This order has been decided already. Look at its timeline.")
 
     @workflow.update(name="reject", description="An approver refuses the order")
-    def reject(self, decision: Decision) -> OnboardingStatus:
+    def reject(self, decision: Decision) -> Answer:
         self._reject(decision)
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @reject.validator
     def _may_reject(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -122,11 +123,11 @@ class Decisions:
     # Numbers that were lost to somebody else
 
     @workflow.update(name="substitute", description="The orderer takes the numbers that are held in place of lost ones, or not")
-    def substitute(self, answer: SubstituteAnswer) -> OnboardingStatus:
+    def substitute(self, answer: SubstituteAnswer) -> Answer:
         self._substitute_answer = answer
         event = "substitutes_accepted" if answer.accept else "substitutes_declined"
         self._journal.note(event, answer.actor, **({"reason": answer.reason} if answer.reason else {}))
-        return self._answer()
+        return self._answer(answer.fingerprint)
 
     @substitute.validator
     def _may_substitute(self, answer: SubstituteAnswer) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -139,7 +140,7 @@ class Decisions:
     # Activation and payment by the customer
 
     @workflow.update(name="activate", description="The customer pressed the button behind the link and accepted the terms")
-    def activate(self, activation: Activation) -> OnboardingStatus:
+    def activate(self, activation: Activation) -> Answer:
         self._activate(activation)
         return self._answer()
 
@@ -154,10 +155,10 @@ class Decisions:
             _refuse("link_superseded", "A newer link has been sent since. Open the newest message and use its link.")
 
     @workflow.update(name="resend_activation", description="Send a new activation link; the older ones stop working")
-    def resend_activation(self, decision: Decision) -> OnboardingStatus:
+    def resend_activation(self, decision: Decision) -> Answer:
         self._journal.generation += 1
         self._journal.note("activation_resent", decision.actor, **_reason(decision))
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @resend_activation.validator
     def _may_resend(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -172,10 +173,10 @@ class Decisions:
             _refuse("too_many_links", "Too many links have been sent. Speak to the customer, correct the address, or cancel.")
 
     @workflow.update(name="take_over", description="An operator administers it from here; the white label pays")
-    def take_over(self, take_over: TakeOver) -> OnboardingStatus:
+    def take_over(self, take_over: TakeOver) -> Answer:
         self._take_over = take_over
         self._journal.note("take_over_decided", take_over.actor, consent=take_over.consent)
-        return self._answer()
+        return self._answer(take_over.fingerprint)
 
     @take_over.validator
     def _may_take_over(self, take_over: TakeOver) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -189,7 +190,7 @@ class Decisions:
             self._expect_no_verdict()
 
     @workflow.update(name="pay", description="The gateway's page has a card for this onboarding")
-    def pay(self, card: CardPresented) -> OnboardingStatus:
+    def pay(self, card: CardPresented) -> Answer:
         self._card = card
         self._card_sessions.add(card.session)
         self._journal.note("card_presented", "customer")
@@ -206,11 +207,11 @@ class Decisions:
     # Operators
 
     @workflow.update(name="correct", description="Correct what an onboarding is held for; the same step is tried again")
-    def correct(self, correction: Correction) -> OnboardingStatus:
+    def correct(self, correction: Correction) -> Answer:
         self._correction = correction
         self._corrections += 1
         self._journal.note("corrected", correction.actor, **_reason(correction))
-        return self._answer()
+        return self._answer(correction.fingerprint)
 
     @correct.validator
     def _may_correct(self, correction: Correction) -> None:
@@ -227,10 +228,10 @@ class Decisions:
             _refuse("too_many_corrections", "The address was corrected too often. Cancel this order and place a new one.")
 
     @workflow.update(name="retry", description="Try the step again that the onboarding is held for")
-    def retry(self, decision: Decision) -> OnboardingStatus:
+    def retry(self, decision: Decision) -> Answer:
         self._verdict = "retry"
         self._journal.note("retry_requested", decision.actor, **_reason(decision))
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @retry.validator
     def _may_retry(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -238,10 +239,10 @@ class Decisions:
         self._expect_no_verdict()
 
     @workflow.update(name="give_up", description="Stop trying: undo everything")
-    def give_up(self, decision: Decision) -> OnboardingStatus:
+    def give_up(self, decision: Decision) -> Answer:
         self._verdict = "give_up"
         self._journal.note("given_up", decision.actor, **_reason(decision))
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @give_up.validator
     def _may_give_up(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature
@@ -249,11 +250,11 @@ class Decisions:
         self._expect_no_verdict()
 
     @workflow.update(name="resolve_undo", description="A stuck undo was dealt with by hand, or is to be tried again now")
-    def resolve_undo(self, resolution: UndoResolution) -> OnboardingStatus:
+    def resolve_undo(self, resolution: UndoResolution) -> Answer:
         event = "undo_resolved" if resolution.resolved else "undo_retried"
         self._journal.note(event, resolution.actor, undo=resolution.undo, reason=resolution.reason)
         self._saga.resolve(resolution.undo, resolved=resolution.resolved)
-        return self._answer()
+        return self._answer(resolution.fingerprint)
 
     @resolve_undo.validator
     def _may_resolve(self, resolution: UndoResolution) -> None:
@@ -261,9 +262,9 @@ class Decisions:
             _refuse("not_stuck", f"The undo {resolution.undo[:80]!r} is not stuck. See which are, with the onboarding's state.")
 
     @workflow.update(name="cancel", description="Cancel the order: everything is undone")
-    def cancel(self, decision: Decision) -> OnboardingStatus:
+    def cancel(self, decision: Decision) -> Answer:
         self._cancel(decision)
-        return self._answer()
+        return self._answer(decision.fingerprint)
 
     @cancel.validator
     def _may_cancel(self, decision: Decision) -> None:  # noqa: ARG002 - the SDK asks for the handler's signature

@@ -1,9 +1,9 @@
 """What people decide about a running onboarding. The workflow says yes, or no with a reason."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Depends, Request, Response
 
 from domain import keys
 from domain.access import Principal, Right, member_of
@@ -27,6 +27,20 @@ router = APIRouter(
     responses=problems(400, 403, 404, 409, 413),
 )
 
+
+class _Repeatable(NamedTuple):
+    """What tells a repeated decision from another one under the same key; nothing without a key."""
+
+    key: str | None
+    fingerprint: str | None
+
+
+async def _once(request: Request, services: Work, key: DecisionKey) -> _Repeatable:
+    return _Repeatable(key, None if key is None else services.secrets.fingerprint(await request.body()))
+
+
+Once = Annotated[_Repeatable, Depends(_once)]
+
 Why = Annotated[Reason | None, Body()]
 
 
@@ -36,10 +50,12 @@ async def _decide(
     view: OnboardingView,
     update: str,
     body: Reason | RejectBody | None,
-    key: str | None,
+    once: _Repeatable,
 ) -> OnboardingStatus:
-    decision = Decision(actor=principal.actor, person=principal.person, reason=body.reason if body else None)
-    return await services.onboardings.steer(view.id, update, decision, _update_id(principal, update, key))
+    decision = Decision(
+        actor=principal.actor, person=principal.person, reason=body.reason if body else None, fingerprint=once.fingerprint
+    )
+    return await services.onboardings.steer(view.id, update, decision, _update_id(principal, update, once))
 
 
 def _may_say_who_administers(principal: Principal, view: OnboardingView) -> None:
@@ -48,12 +64,12 @@ def _may_say_who_administers(principal: Principal, view: OnboardingView) -> None
         raise Problem("not_allowed", "This decides who is the admin of a reseller. Ask an admin of the white label above it.")
 
 
-def _update_id(principal: Principal, update: str, key: str | None) -> str | None:
-    return None if key is None else keys.update_id(principal.id, update, key)
+def _update_id(principal: Principal, update: str, once: _Repeatable) -> str | None:
+    return None if once.key is None else keys.update_id(principal.id, update, once.key)
 
 
 @router.post("/approve", summary="Approve")
-async def approve(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
+async def approve(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Lets an order go on that waits for approval. Not for the one who placed it."""
     need(principal, Right.APPROVE)
     requester = member_of(view.requested_by)
@@ -64,53 +80,57 @@ async def approve(principal: Caller, view: Own, services: Work, key: DecisionKey
             "One person may know the passwords of whoever placed this order and of whoever approves it here. Choose a password of "
             "your own by the link of a new invitation, or ask another approver.",
         )
-    return await _decide(services, principal, view, "approve", body, key)
+    return await _decide(services, principal, view, "approve", body, once)
 
 
 @router.post("/reject", summary="Reject")
-async def reject(principal: Caller, view: Own, services: Work, key: DecisionKey, body: RejectBody) -> OnboardingStatus:
+async def reject(principal: Caller, view: Own, services: Work, once: Once, body: RejectBody) -> OnboardingStatus:
     """Refuses an order that waits for approval; what was reserved is released."""
     need(principal, Right.APPROVE)
-    return await _decide(services, principal, view, "reject", body, key)
+    return await _decide(services, principal, view, "reject", body, once)
 
 
 @router.post("/cancel", summary="Cancel")
-async def cancel(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
+async def cancel(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Undoes everything. Possible until the service is active."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "cancel", body, key)
+    return await _decide(services, principal, view, "cancel", body, once)
 
 
 @router.post("/substitute", summary="Take other numbers, or not")
-async def substitute(principal: Caller, view: Own, services: Work, key: DecisionKey, body: SubstituteBody) -> OnboardingStatus:
+async def substitute(principal: Caller, view: Own, services: Work, once: Once, body: SubstituteBody) -> OnboardingStatus:
     """For an order whose named number somebody else got first: one of its grade is held at the same price (`GET .../status`
     tells which). Accepted, the order goes on; declined, it ends and everything is undone."""
     need(principal, Right.OPERATE)
-    answer = SubstituteAnswer(actor=principal.actor, person=principal.person, accept=body.accept, reason=body.reason)
-    return await services.onboardings.steer(view.id, "substitute", answer, _update_id(principal, "substitute", key))
+    answer = SubstituteAnswer(
+        actor=principal.actor,
+        person=principal.person,
+        accept=body.accept,
+        reason=body.reason,
+        fingerprint=once.fingerprint,
+    )
+    return await services.onboardings.steer(view.id, "substitute", answer, _update_id(principal, "substitute", once))
 
 
 @router.post("/resend-activation", summary="Send a new activation link")
-async def resend_activation(
-    principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None
-) -> OnboardingStatus:
+async def resend_activation(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """The links sent before stop working."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "resend_activation", body, key)
+    return await _decide(services, principal, view, "resend_activation", body, once)
 
 
 @router.post("/correct", summary="Correct contact data")
-async def correct(principal: Caller, view: Own, services: Work, key: DecisionKey, body: CorrectBody) -> OnboardingStatus:
+async def correct(principal: Caller, view: Own, services: Work, once: Once, body: CorrectBody) -> OnboardingStatus:
     """Corrects what an onboarding is held for; the step that failed is tried again."""
     need(principal, Right.OPERATE)
     _may_say_who_administers(principal, view)
-    correction = Correction(actor=principal.actor, reason=body.reason, email=body.email)
-    return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", key))
+    correction = Correction(actor=principal.actor, reason=body.reason, email=body.email, fingerprint=once.fingerprint)
+    return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", once))
 
 
 @router.post("/take-over", summary="Take over from the customer")
 async def take_over(
-    request: Request, principal: Caller, view: Own, services: Work, key: DecisionKey, body: TakeOverBody
+    request: Request, principal: Caller, view: Own, services: Work, once: Once, body: TakeOverBody
 ) -> OnboardingStatus:
     """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
     need(principal, Right.OPERATE)
@@ -118,32 +138,34 @@ async def take_over(
     tenant = await quoted_terms(services.prices, await services.catalogue.tenant(view.tenant_id), view)
     address = request.client.host if request.client else None
     terms = on_behalf(principal, tenant, datetime.now(UTC), address)
-    decision = TakeOver(actor=principal.actor, person=principal.person, consent=body.consent, terms=terms)
-    return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", key))
+    decision = TakeOver(
+        actor=principal.actor, person=principal.person, consent=body.consent, terms=terms, fingerprint=once.fingerprint
+    )
+    return await services.onboardings.steer(view.id, "take_over", decision, _update_id(principal, "take_over", once))
 
 
 @router.post("/retry", summary="Try again")
-async def retry(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
+async def retry(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Tries the step again that an onboarding is held for."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "retry", body, key)
+    return await _decide(services, principal, view, "retry", body, once)
 
 
 @router.post("/give-up", summary="Give up")
-async def give_up(principal: Caller, view: Own, services: Work, key: DecisionKey, body: Why = None) -> OnboardingStatus:
+async def give_up(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Ends a held onboarding; everything is undone."""
     need(principal, Right.OPERATE)
-    return await _decide(services, principal, view, "give_up", body, key)
+    return await _decide(services, principal, view, "give_up", body, once)
 
 
 @router.post("/resolve-undo", summary="Resolve a stuck undo")
-async def resolve_undo(
-    principal: Caller, view: Own, services: Work, key: DecisionKey, body: ResolveUndoBody
-) -> OnboardingStatus:
+async def resolve_undo(principal: Caller, view: Own, services: Work, once: Once, body: ResolveUndoBody) -> OnboardingStatus:
     """For an effect that could not be undone: it was dealt with by hand, or shall be tried again now."""
     need(principal, Right.OPERATE)
-    resolution = UndoResolution(actor=principal.actor, undo=body.undo, resolved=body.resolved, reason=body.reason)
-    return await services.onboardings.steer(view.id, "resolve_undo", resolution, _update_id(principal, "resolve_undo", key))
+    resolution = UndoResolution(
+        actor=principal.actor, undo=body.undo, resolved=body.resolved, reason=body.reason, fingerprint=once.fingerprint
+    )
+    return await services.onboardings.steer(view.id, "resolve_undo", resolution, _update_id(principal, "resolve_undo", once))
 
 
 class CredentialList(Listing[Credentials]):
