@@ -167,11 +167,12 @@ class Exchange(Shop):
     task_queue: str
     switch: KamailioSwitch
 
-    async def order(self, numbers: dict[str, Any] | None, **changes: Any) -> dict[str, Any]:
+    async def order(
+        self, numbers: dict[str, Any] | None, service: dict[str, Any] | None = None, **changes: Any
+    ) -> dict[str, Any]:
         """Place an order that the white label pays, and wait for its end."""
-        body = an_order_body(
-            administration="operator", payer="parent", terms_accepted=True, services=[{"numbers": numbers or {}}], **changes
-        )
+        services = [{"numbers": numbers or {}, **(service or {})}]
+        body = an_order_body(administration="operator", payer="parent", terms_accepted=True, services=services, **changes)
         body["customer"]["name"] = f"Customer {uuid.uuid4()}"
         answer = await self.ask("POST", "/v1/onboardings", key=str(uuid.uuid4()), json=body)
         assert answer.status_code == 202, answer.text
@@ -186,6 +187,14 @@ class Exchange(Shop):
         rows = await self.switch._transactions.read(lambda connection: connection.execute(query, terms).all())
         assert len(rows) in {0, 2}
         return [row.username for row in rows]
+
+    async def settings_of(self, e164: str) -> list[str]:
+        """What the switch follows of this number, whoever it was written for."""
+        query = text(
+            "SELECT attribute FROM usr_preferences WHERE attribute IN ('forward', 'caller_id') AND uuid = :of ORDER BY 1"
+        )
+        rows = await self.switch._transactions.read(lambda connection: connection.execute(query, {"of": e164}).all())
+        return [row.attribute for row in rows]
 
     async def reap(self) -> dict[str, Any]:
         report: dict[str, Any] = await self.client.execute_workflow(

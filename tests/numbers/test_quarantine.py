@@ -51,6 +51,25 @@ async def test_a_number_that_is_given_back_rings_no_more_and_rests(exchange: Exc
     assert order.number_count == 1, "an audit expects what is left"
 
 
+async def test_its_next_customer_has_nothing_of_the_former_ones_settings_and_the_former_has_them_back(
+    exchange: Exchange,
+) -> None:
+    await exchange.database.admin.import_numbers(TENANT.id, DRAMA[:10])
+    forwarded = {"settings": [{"number": 0, "destination": "forward", "forward_to": "+447700900123"}]}
+    former = await exchange.order({"explicit": [DRAMA[1], DRAMA[2]]}, service=forwarded)
+    settings = await exchange.settings_of(DRAMA[1])
+    assert settings == ["caller_id", "forward"]
+    await exchange.ask("POST", f"/v1/numbers/{DRAMA[1]}/release", json={"days": 1})
+    assert await exchange.settings_of(DRAMA[1]) == []
+    await exchange.ask("POST", f"/v1/numbers/{DRAMA[1]}/reclaim", json={"account_id": former["account_id"]})
+    assert await exchange.settings_of(DRAMA[1]) == settings
+    await exchange.ask("POST", f"/v1/numbers/{DRAMA[1]}/release", json={"days": 1})
+    await exchange.clock(timedelta(days=2))
+    await exchange.reap()
+    assert (await exchange.order({"explicit": [DRAMA[1]]}))["state"] == "active"
+    assert await exchange.settings_of(DRAMA[1]) == ["caller_id"], "its new customer's own"
+
+
 async def test_the_law_is_a_floor(exchange: Exchange) -> None:
     await exchange.database.admin.import_numbers(TENANT.id, [AMERICAN])
     await exchange.order({"explicit": [AMERICAN]})
