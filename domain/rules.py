@@ -32,6 +32,11 @@ class Finding(Value):
     severity: Severity = Severity.ERROR
 
     @property
+    def said(self) -> str:
+        """What it is and what to do about it, in one text."""
+        return f"{self.message} {self.fix}"
+
+    @property
     def section(self) -> str:
         """Which part of the form it is about (S3-44)."""
         return section_of(self.pointer)

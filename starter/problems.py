@@ -192,7 +192,7 @@ def of_finding(finding: Finding) -> ProblemError:
     """What was found about an order, as an entry of a problem or of a report."""
     return ProblemError(
         code=finding.code,
-        detail=f"{finding.message} {finding.fix}",
+        detail=finding.said,
         pointer=finding.pointer,
         severity=finding.severity,
         section=finding.section,

@@ -131,4 +131,4 @@ def _exemption(change: CustomerChange, after: CustomerDocument) -> CallingChange
 
 def _impossible(found: list[Finding]) -> Refused:
     first = found[0]
-    return Refused(f"{first.message} {first.fix}", code=first.code)
+    return Refused(first.said, code=first.code)

@@ -94,7 +94,7 @@ def _change(connection: Connection, change: ServiceChange) -> ServiceRecord:
     after, wrong = patched(before.document, change.patch)
     wrong = wrong or (findings(account, found, change.line, after, tenant) if after else [])
     if after is None or wrong:
-        raise Refused(f"{wrong[0].message} {wrong[0].fix}", code=wrong[0].code)
+        raise Refused(wrong[0].said, code=wrong[0].code)
     fields = differences(before.document, after)
     if not fields:
         return before

@@ -92,7 +92,7 @@ def _move(connection: Connection, transfer: Transfer, account: AccountRecord, to
             code="orders_under_way",
         )
     if wrong := blocking(findings(account, to, transfer.plan)):
-        raise Refused(f"{wrong[0].message} {wrong[0].fix}", code=wrong[0].code)
+        raise Refused(wrong[0].said, code=wrong[0].code)
     if not connection.execute(_ACCOUNT, terms).rowcount:
         raise Refused("Somebody has moved this customer meanwhile. Look where it is now.", code="moved_meanwhile")
     left: Tenant = connection.execute(_TENANT, {"of": transfer.tenant_id}).scalar_one()

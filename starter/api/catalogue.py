@@ -45,9 +45,7 @@ def chosen(tenant: Tenant, code: str | None) -> PriceList:
     found = price_list_findings(code, tenant, today())
     prices = tenant.list_for(code, today())
     if found or prices is None:
-        errors = [
-            problems.ProblemError(code=one.code, detail=f"{one.message} {one.fix}", parameter="price_list") for one in found
-        ]
+        errors = [problems.ProblemError(code=one.code, detail=one.said, parameter="price_list") for one in found]
         raise problems.Problem("invalid_request", "One thing in the request must be mended.", errors=errors)
     return prices
 

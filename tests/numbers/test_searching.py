@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.numbers import Grade, grade_of
-from tests.adapters.database.steps import Case
+from tests.adapters.database.steps import Case, activated
 from tests.builders import paid_by_parent
 from tests.numbers.conftest import DRAMA, OTHER, TENANT, Shop
 
@@ -106,9 +106,7 @@ async def test_the_public_pool_and_a_customers_own_are_searched_apart(shop: Shop
 async def a_customer(shop: Shop) -> str:
     """An open customer account of the white label."""
 
-    case = Case(paid_by_parent(name="Ada"))
-    await shop.database.records.open_account(case.opening())
-    return case.account
+    return (await activated(shop.database, Case(paid_by_parent(name="Ada")))).account
 
 
 async def test_nobody_finds_what_another_white_label_has(shop: Shop) -> None:

@@ -42,6 +42,20 @@ FULL = an_order_body(
     late_payment_exempt=False,
     basket="2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11",
     account_id=None,  # an order names one instead of a customer
+    notifications=[
+        {
+            "to": "other",
+            "email": "installer@example.com",
+            "send": True,
+            "subject": "{customer_name} is ready",
+            "body": "Hello.",
+            "attachments": ["settings_sheet"],
+        }
+    ],
+    afterwards="service_summary",
+    credential="set",
+    password="correct horse battery staple",
+    pin="482915",
     create_sip_device=True,
     white_label=TENANT.slug,
     terms_accepted=True,
@@ -76,6 +90,8 @@ FULL["services"] = [
 
 SCHEMA = CreateOnboarding.model_json_schema()
 _UNKNOWN = "no_such_field"
+_SECRETS = {"password", "pin"}
+"""Any text may be a password. Whether it is a good one, or the PIN has its length, is looked at where the order is started."""
 _OF_A_LIST = {"customer/time_zone"}
 """Texts by their schema, but of a list that no schema can hold."""
 
@@ -172,6 +188,8 @@ async def test_what_a_field_cannot_hold_is_refused_by_its_pointer(house: House, 
     # An entry that is none leaves its list too short.
     known = (pointer, "/" + "/".join(map(str, path[:-1]))) if path[-1] == 0 else (pointer,)
     for value in wrong(choices):
+        if name in _SECRETS and isinstance(value, str) and len(value) < 100:
+            continue
         problem = the_problem(await house.order(with_value(path, value)), 422, "invalid_request")
         pointers = [error["pointer"] for error in problem["errors"]]
         assert all(one in known or one.startswith(pointer + "/") for one in pointers), (value, problem["errors"])

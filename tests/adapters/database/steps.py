@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import update
+
+from adapters.database import Database
+from adapters.database.tables import accounts
 from domain import keys
 from domain.money import Money
 from domain.numbers import NumberCriteria, NumberSelection, Reservation
@@ -92,3 +96,11 @@ def named(*e164s: str) -> NumberSelection:
 
 def described(count: int = 1, prefix: str = "+44121", **changes: Any) -> NumberSelection:
     return NumberSelection(criteria=NumberCriteria(count=count, prefix=prefix, **changes))
+
+
+async def activated(database: Database, case: Case) -> Case:
+    """An account that is active without the steps that lead there: for tests that are about what comes after."""
+    await database.records.open_account(case.opening())
+    query = update(accounts).where(accounts.c.id == case.account).values(status="active")
+    await database._transactions.write(lambda connection: connection.execute(query))
+    return case

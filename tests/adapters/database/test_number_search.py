@@ -14,7 +14,7 @@ from adapters.database import Database, number_search
 from domain.errors import NumberUnavailable
 from domain.numbers import PUBLIC, Grade, NumberSearch, grade_of
 from tests.adapters.database.conftest import TENANT
-from tests.adapters.database.steps import DRAMA, Case, described, named
+from tests.adapters.database.steps import DRAMA, Case, activated, described, named
 from tests.builders import a_tenant, paid_by_parent
 
 # Dense and sparse, of several lengths and countries: one, two and three digits of country code.
@@ -204,7 +204,7 @@ async def test_two_services_that_want_a_block_get_one_each(database: Database) -
 
 async def test_numbers_of_a_pool_are_found_and_taken_there_only_and_only_by_its_customer(database: Database) -> None:
     await database.admin.import_numbers(TENANT.id, DRAMA[:50])
-    mine, other = await opened(database, "Ada"), await opened(database, "Bob")
+    mine, other = await activated(database, Case(paid_by_parent(name="Ada"))), await opened(database, "Bob")
     kept = [e164 for e164 in DRAMA[:50] if grade_of(e164) is Grade.STANDARD][:4]
     await database.stock.keep(TENANT.id, mine.account, kept)
     public = await database.stock.search(TENANT.id, NumberSearch(count=100))
