@@ -48,6 +48,7 @@ async def test_a_letter_has_every_fact_that_a_template_may_ask_for(database: Dat
         "approval_reasons": ["total"],
         "administration": "customer",
         "account_kind": "customer",
+        "adds": False,
         "plan_name": "Office 20",
         "lines": [
             {"text": "Office 20, set-up", "quantity": 1, "unit": "£25.00", "total": "£25.00"},
