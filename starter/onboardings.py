@@ -246,8 +246,9 @@ class Onboardings:
             return await self._reader.get(onboarding_id, tenant_id)
         except NotFound:
             # A row decides: the customer may have moved to another white label since its workflow began.
+            # It may have been written since we looked, so it is asked once more.
             if tenant_id is not None and await self._row(onboarding_id) is not None:
-                raise
+                return await self._reader.get(onboarding_id, tenant_id)
             begin = await self._input(onboarding_id)
             if begin is None or (tenant_id is not None and not await self._reaches(tenant_id, begin)):
                 raise

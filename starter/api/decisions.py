@@ -7,7 +7,9 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 
 from domain import keys
 from domain.access import Principal, Right, member_of
+from domain.errors import Refused
 from domain.onboarding import Correction, Decision, OnboardingStatus, SubstituteAnswer, TakeOver, UndoResolution
+from domain.orders import Administration
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
@@ -81,6 +83,19 @@ async def approve(principal: Caller, view: Own, services: Work, once: Once, body
             "your own by the link of a new invitation, or ask another approver.",
         )
     return await _decide(services, principal, view, "approve", body, once)
+
+
+@router.post("/activate", summary="Activate: the customer's to do")
+async def activate(principal: Caller, view: Own) -> OnboardingStatus:
+    """Always refused: an account that its customer administers is activated by the customer, from the letter (S1-09, C1)."""
+    need(principal, Right.OPERATE)
+    if view.order.administration is Administration.OPERATOR:
+        raise Refused("You administer this account, so it is activated by itself. There is nothing to do.", code="not_waiting")
+    raise Refused(
+        "This account is activated by its customer, by the button behind the link in the letter. Send a new letter "
+        "(resend-activation), or take the order over if the customer agrees (take-over).",
+        code="customer_activates",
+    )
 
 
 @router.post("/reject", summary="Reject")

@@ -243,7 +243,6 @@ async def test_each_number_behaves_as_it_was_set_up(exchange: Exchange) -> None:
     assert f"P-Asserted-Identity: <sip:{caller.numbers[0]}@" in rung
 
 
-@pytest.mark.requirement("S3-37")
 async def test_options_that_depend_on_each_other_are_held_to_it(exchange: Exchange) -> None:
     one = {"numbers": {"criteria": {"count": 1, "prefix": "+44121496"}}}
 

@@ -31,7 +31,9 @@ async def test_an_administrator_cannot_activate_for_the_customer(town: Town, tmp
     customer = town.customer("1", tmp_path)
     onboarding = await town.northway.must_order(customer.order)
     await town.northway.wait_for(onboarding, "awaiting_activation")
-    assert (await town.northway.decide(onboarding, "activate")).status_code == 404
+    refused = await town.northway.decide(onboarding, "activate")
+    assert (refused.status_code, refused.json()["code"]) == (409, "customer_activates")
+    assert (await town.northway.look(onboarding))["state"] == "awaiting_activation"
     cancelled = await town.northway.decide(onboarding, "cancel", reason="Seen enough")
     assert cancelled.status_code == 200
     view = await town.northway.wait_until_over(onboarding)

@@ -261,7 +261,6 @@ async def test_a_white_label_cannot_order_for_another(real_house: House) -> None
     assert (await real_house.order(an_order_body(white_label=TENANT.slug))).status_code == 202
 
 
-@pytest.mark.requirement("S3-21")
 async def test_named_numbers_are_priced_by_their_grade(real_house: House, temporal: Client) -> None:
     await real_house.inventory.import_numbers(TENANT.id, ["+441214960960"])
     services = [{"numbers": {"explicit": ["(0121) 496-0960"]}}]

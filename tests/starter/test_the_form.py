@@ -177,7 +177,6 @@ async def test_a_form_can_be_of_the_white_label_s_own_making(house: House) -> No
 # Account numbers, billing
 
 
-@pytest.mark.requirement("S4-06")
 async def test_the_shape_of_account_numbers_is_a_setting(house: House) -> None:
     settle(house, account_numbers=AccountNumbers(length=8, starting="44"))
     wrong = (await check(house, an_order_body(account_number="4400123456"))).json()
