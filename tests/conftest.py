@@ -1,6 +1,7 @@
 """What most tests need: one real Temporal server for the session, and builders with good defaults."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known = requirements.rows()
     for item in items:
         requirements.note(item, known)
+
+
+LONGEST = 300
+"""Seconds that one test may take. What waits for something that does not come must not keep everybody waiting."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    def give_up(*_: object) -> None:
+        pytest.fail(f"{item.name} did not end within {LONGEST} s.", pytrace=True)
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LONGEST)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

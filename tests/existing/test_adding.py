@@ -204,7 +204,9 @@ async def test_numbers_that_are_kept_for_the_account_can_be_added_and_no_others_
     assert (await house.ask("POST", "/v1/numbers/pool", "upper", json=kept)).status_code in {200, 204}
     mine = await house.added("upper", first["account_id"], services=[{"numbers": {"explicit": [DRAMA[50]]}}])
     assert (mine["state"], mine["numbers"]) == ("active", [DRAMA[50]])
-    theirs = await house.added("upper", second["account_id"], services=[{"numbers": {"explicit": [DRAMA[51]]}}])
+    theirs = await house.added(
+        "upper", second["account_id"], services=[{"numbers": {"explicit": [DRAMA[51]]}}], substitutes="refuse"
+    )
     assert (theirs["state"], theirs["outcome"]["code"]) == ("rejected", "number_unavailable")
 
 

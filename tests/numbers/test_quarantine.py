@@ -40,7 +40,7 @@ async def test_a_number_that_is_given_back_rings_no_more_and_rests(exchange: Exc
     assert timedelta(days=179) < rests <= timedelta(days=180)
     assert (await exchange.rings(DRAMA[1]), len(await exchange.rings(DRAMA[2]))) == ([], 2)
     assert DRAMA[1] not in await exchange.found(count=100)
-    refused = await exchange.order({"explicit": [DRAMA[1]]})
+    refused = await exchange.order({"explicit": [DRAMA[1]]}, substitutes="refuse")
     assert (refused["state"], refused["outcome"]["code"]) == ("rejected", "number_unavailable")
     events = (await exchange.ask("GET", f"/v1/onboardings/{customer['id']}/events")).json()["items"]
     assert events[-1]["event"] == "number_released"
