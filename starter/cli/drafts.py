@@ -276,7 +276,7 @@ def _show(draft: dict[str, Any], as_json: bool) -> None:
         (
             (">" if part["name"] == draft["place"] else " ") + " " + part["name"],
             _MARKS[part["state"]],
-            "; ".join(finding["detail"] for finding in part["findings"] if finding["severity"] != "info"),
+            "; ".join(_told(finding) for finding in part["findings"] if finding["severity"] != "info"),
         )
         for part in draft["sections"]
     ]
@@ -301,3 +301,9 @@ def _following(draft: dict[str, Any]) -> str:
     faulty = next((part["name"] for part in draft["sections"] if part["state"] in {"has_errors", "incomplete"}), None)
     section = faulty or next((part["name"] for part in draft["sections"] if part["findings"]), draft["place"])
     return f"dialtone draft set {draft['id']} {section} FIELD=VALUE..."
+
+
+def _told(finding: dict[str, Any]) -> str:
+    """The finding with the field that it is about, as ``dialtone draft set`` names it."""
+    field = (finding.get("pointer") or "").removeprefix("/").replace("/", ".")
+    return f"{field}: {finding['detail']}" if field else str(finding["detail"])
