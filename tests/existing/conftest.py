@@ -126,7 +126,7 @@ class House(Town):
                 rings = text("SELECT alias_username FROM dbaliases WHERE username = :n AND alias_username LIKE '+%' ORDER BY 1")
                 said = text("SELECT attribute, uuid, value FROM usr_preferences WHERE username = :n AND attribute <> 'account'")
                 rows = connection.execute(said, {"n": name}).all()
-                found[name] = {row.attribute: row.value for row in rows if not row.uuid}
+                found[name] = {row.attribute: row.value for row in rows if not row.uuid or row.attribute == "caller_id"}
                 found[name]["numbers"] = list(connection.execute(rings, {"n": name}).scalars())
                 found[name]["forward"] = {row.uuid: row.value for row in rows if row.attribute == "forward"}
             return found
