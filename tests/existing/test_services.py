@@ -181,7 +181,7 @@ async def test_the_same_change_sent_twice_is_one_change(house: House) -> None:
 
 async def test_an_addition_that_was_undone_leaves_no_service(house: House) -> None:
     account = (await house.customer())["account_id"]
-    policy = {"services": [{"numbers": {"explicit": [DRAMA[60]]}}]}
+    policy = {"services": [{"numbers": {"explicit": [DRAMA[60]]}}], "substitutes": "refuse"}
     await house.customer(name="Quay Ltd", services=[{"numbers": {"explicit": [DRAMA[60]]}}])
     assert (await house.added("upper", account, **policy))["state"] == "rejected"
     assert len(await services(house, account)) == 1
