@@ -252,3 +252,21 @@ async def test_the_embedded_gateway_reports_a_visit_until_it_is_taken_even_over_
     visit = read_webhook(body, signature, SECRET)
     assert visit is not None
     assert visit.onboarding_id == onboarding
+
+
+async def test_the_report_of_a_connected_account_names_it_and_is_read_like_any_other(
+    tmp_path: Path, listener: tuple[str, asyncio.Queue[tuple[bytes, str]]], onboarding: str
+):
+    url, taken = listener
+    running = await start_gateway(tmp_path, webhook_url=url, webhook_secret="whsec_test", persistent=False)
+    page = StripeCardPage.connect(API_KEY, running.url)
+    try:
+        means = await left_card(page, running.url, onboarding_id=onboarding, merchant="acct_1North")
+        body, signature = await asyncio.wait_for(taken.get(), 10)
+        assert json.loads(body)["account"] == "acct_1North"
+        visit = read_webhook(body, signature, SECRET)
+        assert visit is not None
+        assert await page.finished(visit.session, visit.onboarding_id, "acct_1North") == means
+    finally:
+        await page.close()
+        await running.stop()
