@@ -18,7 +18,17 @@ from domain.errors import Refused, Unavailable
 from domain.payments import CardVisit, MeansKind
 from starter.local.stripe_edge import RunningGateway, start_gateway
 from tests.adapters.payments.conftest import API_KEY
-from tests.stripe import CANCEL_URL, REFUSED_AT_ENTRY, RETURN_URL, SDK_WARNING, WORKS, CardNotTaken, card_in, session_in
+from tests.stripe import (
+    CANCEL_URL,
+    REFUSED_AT_ENTRY,
+    RETURN_URL,
+    SDK_WARNING,
+    WORKS,
+    CardNotTaken,
+    card_in,
+    left_card,
+    session_in,
+)
 
 pytestmark = pytest.mark.filterwarnings(SDK_WARNING)
 
