@@ -179,6 +179,21 @@ def test_a_report_may_be_signed_with_the_old_and_the_new_secret():
     assert read_webhook(body, f"{new},v1={old}", SECRET) is not None
 
 
+def test_of_two_endpoints_each_has_its_own_secret():
+    both = SecretStr("whsec_test, whsec_connect")
+    for secret in ("whsec_test", "whsec_connect"):
+        assert read_webhook(*report(secret), both) is not None
+    for secret in ("whsec_test, whsec_connect", "whsec_other", ""):
+        with pytest.raises(Refused):
+            read_webhook(*report(secret), both)
+
+
+def test_without_a_secret_nothing_is_believed():
+    for nothing in ("", ","):
+        with pytest.raises(Refused):
+            read_webhook(*report(""), SecretStr(nothing))
+
+
 @pytest.mark.parametrize(
     "fields", [{"event": "charge.succeeded"}, {"mode": "payment"}, {"client_reference_id": None}, {"id": 7}]
 )
