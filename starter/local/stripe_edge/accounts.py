@@ -36,7 +36,7 @@ class Accounts:
     def owner(self, customer: str | None) -> str | None:
         return self._records.owner(customer)
 
-    def begin(self, customer: dict[str, Any], account: str | None) -> None:
+    def keep(self, customer: dict[str, Any], account: str | None) -> None:
         """A new customer is this account's."""
         if account is not None:
             self._records.keep_owner(customer["id"], account)

@@ -85,7 +85,7 @@ class Edge:
 
     async def create_customer(self, request: web.Request) -> web.Response:
         customer = await self.upstream.post("/v1/customers", await _form(request))
-        self.accounts.begin(customer, account_of(request))
+        self.accounts.keep(customer, account_of(request))
         return _json(customer)
 
     async def pass_on(self, request: web.Request) -> web.Response:
