@@ -16,7 +16,7 @@ from temporalio.service import RPCError
 
 from adapters.database import Database
 from adapters.mail.message import message_id
-from adapters.payments.stripe_api import StripeApi
+from adapters.payments.stripe_api import StripeApi, on_account
 from adapters.settings import Settings
 from adapters.transactions import connect
 from adapters.voice import rights
@@ -45,12 +45,20 @@ class BookReader:
 
     async def read(self) -> Books:
         """All ledgers at about the same moment. Raises ``Unavailable`` if one of them does not answer."""
+        merchants = await self._merchants()
         ours, (lines, held), charges, mailbox, runs = await asyncio.gather(
-            self._ours(), self._switch(), self._gateway(), self._mailbox(), self._runs()
+            self._ours(), self._switch(), self._gateway(merchants), self._mailbox(), self._runs()
         )
         delivered = None if mailbox is None else tuple(self._delivered(mailbox, ours.letters))
         books: Books = ours.model_copy(
-            update={"lines": lines, "switch_rights": held, "charges": charges, "mailbox": delivered, "runs": runs}
+            update={
+                "lines": lines,
+                "switch_rights": held,
+                "charges": charges,
+                "merchants": merchants,
+                "mailbox": delivered,
+                "runs": runs,
+            }
         )
         return books
 
@@ -69,16 +77,25 @@ class BookReader:
         finally:
             await database.close()
 
-    async def _gateway(self) -> tuple[ChargeBook, ...]:
+    async def _merchants(self) -> dict[str, tuple[str, ...]]:
+        database = Database(self._settings.database)
+        try:
+            return {tenant.id: tenant.gateway_accounts for tenant in await database.admin.tenants()}
+        finally:
+            await database.close()
+
+    async def _gateway(self, merchants: Mapping[str, tuple[str, ...]]) -> tuple[ChargeBook, ...]:
+        """The installation's own account, and every one of a white label. Two white labels may share one."""
+        accounts = (None, *dict.fromkeys(account for own in merchants.values() for account in own))
         if self._settings.stripe_api_base is not None:
-            return await self._embedded_gateway(str(self._settings.stripe_api_base).rstrip("/"))
+            return await self._embedded_gateway(str(self._settings.stripe_api_base).rstrip("/"), accounts)
         api = StripeApi(self._settings.stripe_api_key, None, timeout=_TIMEOUT, retries=2)
         try:
-            return await charges_at_stripe(api)
+            return tuple([charge for account in accounts for charge in await charges_at_stripe(api, account)])
         finally:
             await api.close()
 
-    async def _embedded_gateway(self, url: str) -> tuple[ChargeBook, ...]:
+    async def _embedded_gateway(self, url: str, accounts: Sequence[str | None]) -> tuple[ChargeBook, ...]:
         """The embedded gateway lists by customer only, as the product asks; for an audit it opens its own books."""
         books = await _fetch(f"{url}/_edge/objects", "The embedded card gateway")
         return tuple(
@@ -89,8 +106,10 @@ class BookReader:
                 amount=intent["amount"],
                 status=intent["status"],
                 refunded=intent["amount_refunded"],
+                merchant=intent["account"],
             )
             for intent in books["payment_intents"]
+            if intent["account"] in accounts and _concerns_us(intent["metadata"], intent["account"])
         )
 
     async def _runs(self) -> tuple[str, ...] | None:
@@ -134,11 +153,18 @@ async def _fetch(url: str, who: str, **query: str) -> dict[str, Any]:
     return content
 
 
-async def charges_at_stripe(api: StripeApi) -> tuple[ChargeBook, ...]:
-    """Every payment of the account. Raises ``Unavailable``."""
+def _concerns_us(metadata: Mapping[str, str], merchant: str | None) -> bool:
+    """A white label may sell other things on its own account; those payments are none of our business."""
+    return merchant is None or "onboarding_id" in metadata
+
+
+async def charges_at_stripe(api: StripeApi, merchant: str | None = None) -> tuple[ChargeBook, ...]:
+    """Every payment of the installation's own account, or those of ours on the connected one. Raises ``Unavailable``."""
     found: list[ChargeBook] = []
     async with api.asking("audit"):
-        page = await api.client.v1.payment_intents.list_async({"limit": 100, "expand": ["data.latest_charge"]})
+        page = await api.client.v1.payment_intents.list_async(
+            {"limit": 100, "expand": ["data.latest_charge"]}, options=on_account(merchant)
+        )
     intents = page.auto_paging_iter()
     while True:
         # Bounded page by page: an account may have years of payments.
@@ -146,6 +172,8 @@ async def charges_at_stripe(api: StripeApi) -> tuple[ChargeBook, ...]:
             intent = await anext(intents, None)
         if intent is None:
             return tuple(found)
+        if not _concerns_us(intent.metadata.to_dict(), merchant):
+            continue
         charge = intent.latest_charge if isinstance(intent.latest_charge, Charge) else None
         found.append(
             _charge_book(
@@ -156,12 +184,20 @@ async def charges_at_stripe(api: StripeApi) -> tuple[ChargeBook, ...]:
                 status=intent.status,
                 # Of a voided authorisation Stripe says "refunded" too, though nothing was ever taken.
                 refunded=charge.amount_refunded if charge and intent.status == "succeeded" else 0,
+                merchant=merchant,
             )
         )
 
 
 def _charge_book(
-    *, reference: str, metadata: Mapping[str, str], currency: str, amount: int, status: str, refunded: int
+    *,
+    reference: str,
+    metadata: Mapping[str, str],
+    currency: str,
+    amount: int,
+    status: str,
+    refunded: int,
+    merchant: str | None,
 ) -> ChargeBook:
     taken = status == "succeeded"
     return ChargeBook(
@@ -171,6 +207,7 @@ def _charge_book(
         authorised_minor=amount if status in {"requires_capture", "processing"} else 0,
         captured_minor=amount if taken else 0,
         refunded_minor=refunded,
+        merchant=merchant,
     )
 
 

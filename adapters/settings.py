@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     stripe_api_base: AnyHttpUrl | None = AnyHttpUrl("http://127.0.0.1:8420")
     """The embedded gateway; empty for Stripe itself."""
     stripe_webhook_secret: SecretStr = SecretStr(_DEVELOPMENT_WEBHOOK_SECRET)
-    """Signing secret of the webhook endpoint: proves that a report comes from the gateway."""
+    """Signing secret of the webhook endpoint: proves that a report comes from the gateway. Of two endpoints both, with a comma between."""
 
     password_min_length: int = Field(default=12, ge=LEAST_FLOOR, le=64)
     """Fewest characters of a user's password; six is the least that may be set."""
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
             wrong.append("DIALTONE_DATABASE_URL must be a PostgreSQL database")
         if self.stripe_api_base is not None or self.stripe_api_key.get_secret_value() == "sk_test_dialtone":
             wrong.append("DIALTONE_STRIPE_API_BASE points to the simulated gateway, or DIALTONE_STRIPE_API_KEY is not set")
-        if self.stripe_webhook_secret.get_secret_value() == _DEVELOPMENT_WEBHOOK_SECRET:
+        if _DEVELOPMENT_WEBHOOK_SECRET in self.stripe_webhook_secret.get_secret_value():
             wrong.append("DIALTONE_STRIPE_WEBHOOK_SECRET is not set")
         if self.smtp_tls == "none":
             wrong.append("DIALTONE_SMTP_TLS must be starttls or implicit")
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         wrong = []
         if self.secret.get_secret_value() == _DEVELOPMENT_SECRET:
             wrong.append("DIALTONE_SECRET is the one for development: set it to 32 random bytes (openssl rand -hex 32)")
-        if self.stripe_webhook_secret.get_secret_value() == _DEVELOPMENT_WEBHOOK_SECRET:
+        if _DEVELOPMENT_WEBHOOK_SECRET in self.stripe_webhook_secret.get_secret_value():
             wrong.append("DIALTONE_STRIPE_WEBHOOK_SECRET is the one for development: set it to the endpoint's own (whsec_...)")
         return wrong
 

@@ -5,6 +5,8 @@ Filled by an adapter that reads each ledger where it is kept, compared by ``star
 
 from datetime import datetime
 
+from pydantic import Field
+
 from domain.base import Value
 from domain.calling import CallingRights
 from domain.mails import MailKind
@@ -85,6 +87,8 @@ class ChargeBook(Value):
     """What the gateway still holds on the card and has not taken."""
     captured_minor: int
     refunded_minor: int
+    merchant: str | None = None
+    """The connected account that holds it; the installation's own if unset (S1-12)."""
 
 
 class LineBook(Value):
@@ -137,6 +141,8 @@ class Books(Value):
     switch_rights: tuple[CallingRights, ...] = ()
     """What the switch holds of every account."""
     charges: tuple[ChargeBook, ...] | None = None
+    merchants: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By white label: the accounts of its own at the gateway, today's and former ones."""
     mailbox: tuple[DeliveredBook, ...] | None = None
     runs: tuple[str, ...] | None = None
     """The onboardings that Temporal says are running."""

@@ -20,6 +20,9 @@ from domain.orders import PriceListCode
 from domain.service_types import LINE, Charge, ServicePrice, ServiceType
 from domain.validity import Validity
 
+GatewayAccount = Annotated[str, Field(pattern=r"^acct_[A-Za-z0-9]+$", examples=["acct_1Nv0FGQ9RKHgCVdK"])]
+"""An account at the card gateway, as the gateway names it."""
+
 
 class Plan(Value):
     """A plan on a price list. Prices in minor units of the white label's currency, before tax."""
@@ -128,6 +131,13 @@ class Tenant(Value):
     support_email: Email
     operator_emails: tuple[Email, ...] = Field(description="Who is written to when something waits for an operator")
     card_gateway: bool = Field(default=False, description="Whether this white label has a payment gateway (S1-11, S1-12)")
+    gateway_account: GatewayAccount | None = Field(
+        default=None, description="Its own account at the gateway (Stripe Connect); the installation's if unset (S1-12)"
+    )
+    former_gateway_accounts: tuple[GatewayAccount, ...] = Field(
+        default=(),
+        description="What it had before: money of earlier orders lies there. Kept by us whenever the account changes",
+    )
     price_list: PriceList
     rate_groups: tuple[RateGroup, ...] = Field(
         default=(), description="What calls can be rated by, the default first. Without a valid one nobody new can call (S4-23)"
@@ -161,6 +171,19 @@ class Tenant(Value):
             if len(codes) != len(set(codes)):
                 raise ValueError(f"two {what} have one code; give each its own")
         return self
+
+    @property
+    def gateway_accounts(self) -> tuple[GatewayAccount, ...]:
+        """Every account of its own in which money of its customers may lie: the one of today first."""
+        return tuple(dict.fromkeys((*filter(None, (self.gateway_account,)), *self.former_gateway_accounts)))
+
+    def succeeding(self, before: "Tenant | None") -> "Tenant":
+        """These settings in the place of earlier ones: no account that was ever charged on is forgotten."""
+        if before is None:
+            return self
+        known = dict.fromkeys((*before.gateway_accounts, *self.former_gateway_accounts))
+        former = tuple(account for account in known if account != self.gateway_account)
+        return self.model_copy(update={"former_gateway_accounts": former})
 
     @property
     def offered(self) -> tuple[PriceList, ...]:
@@ -198,4 +221,5 @@ def resold(parent: Tenant, account_id: str, name: str, email: str) -> Tenant:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     word = re.sub(r"[^a-z0-9]+", "-", plain)[:27].strip("-") or "reseller"
     own = {"id": account_id, "slug": f"{word}-{account_id.replace('-', '')[:12]}", "name": name}
-    return parent.model_copy(update={**own, "support_email": email, "operator_emails": (email,), "card_gateway": False})
+    cards = {"card_gateway": False, "gateway_account": None, "former_gateway_accounts": ()}
+    return parent.model_copy(update={**own, **cards, "support_email": email, "operator_emails": (email,)})

@@ -21,11 +21,13 @@ class MeansKind(StrEnum):
 
 class PaymentMeans(Value):
     """A means of payment by reference. Card data never reaches us: ``reference`` is the gateway's token for a card, or
-    the id of the account whose ledger pays; ``customer`` is the gateway's customer that holds the card."""
+    the id of the account whose ledger pays; ``customer`` is the gateway's customer that holds the card. ``merchant`` is the
+    account at the gateway on which the card was left and is charged, the installation's own if unset (S1-12)."""
 
     kind: MeansKind
     reference: str
     customer: str | None = None
+    merchant: str | None = None
 
 
 class PaymentOrder(Value):

@@ -166,11 +166,17 @@ class MailDesk(Protocol):
 class HostedCardPage(Protocol):
     """The gateway's own page where a customer enters a card. Card data never touches us (PCI DSS SAQ A)."""
 
-    async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
-        """The URL to send the browser to. The same arguments give the same visit while it is open."""
+    async def begin(
+        self, onboarding_id: str, generation: int, return_url: str, cancel_url: str, merchant: str | None = None
+    ) -> str:
+        """The URL to send the browser to. The same arguments give the same visit while it is open.
 
-    async def finished(self, session: str, onboarding_id: str) -> PaymentMeans | None:
-        """The card that the visit left with the gateway, or ``None`` if it is not finished or not this onboarding's."""
+        ``merchant`` is the account at the gateway that gets the card, the installation's own if unset (S1-12).
+        """
+
+    async def finished(self, session: str, onboarding_id: str, merchant: str | None = None) -> PaymentMeans | None:
+        """The card that the visit left with the gateway, or ``None`` if it is not finished, not this onboarding's, or not
+        on this account."""
 
 
 class Catalogue(Protocol):

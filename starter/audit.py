@@ -127,6 +127,9 @@ def _money_in_is_money_owed(ledgers: _Ledgers) -> Iterator[Found]:
         strange = {charge.currency for charge in charges[order.id]} - {order.currency}
         if strange:
             yield order.id, f"The gateway charged in {', '.join(sorted(strange))} and not in {order.currency}."
+        for charge in charges[order.id]:
+            if charge.merchant not in {None, *ledgers.books.merchants.get(order.tenant_id, ())}:
+                yield order.id, f"The money is on the account {charge.merchant}, which its white label never had. Whose is it?"
     for charge in ledgers.books.charges or ():
         if charge.onboarding_id not in ledgers.orders and (
             charge.captured_minor - charge.refunded_minor or charge.authorised_minor

@@ -3,7 +3,7 @@
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -12,9 +12,11 @@ import stripe
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 
 import adapters.database
-from adapters.payments.stripe_api import StripeApi
+from adapters.database import Database
+from adapters.payments.stripe_api import StripeApi, on_account
 from adapters.settings import Settings
 from adapters.temporal import connect
 from adapters.transactions import connect as open_database
@@ -138,8 +140,10 @@ def _greet_relay(settings: Settings) -> None:
 
 async def _gateway(settings: Settings) -> str:
     api = StripeApi(settings.stripe_api_key, settings.stripe_api_base, timeout=10.0)
+    owners = await _owners(settings)
     try:
         headers = await _headers_of(api)
+        await asyncio.gather(*(_examine_account(api, merchant, slugs) for merchant, slugs in owners.items()))
     finally:
         await api.close()
     if "date" in headers:
@@ -150,14 +154,41 @@ async def _gateway(settings: Settings) -> str:
                 "Let this machine take its time from the network (NTP)."
             )
     simulated = "the embedded one; no money moves" if settings.stripe_api_base else "Stripe"
-    return f"It answers ({simulated}), and our clocks agree."
+    connected = f" Accounts of white labels that answer too: {len(owners)}." if owners else ""
+    return f"It answers ({simulated}), and our clocks agree.{connected}"
 
 
-async def _headers_of(api: StripeApi) -> Mapping[str, str]:
+async def _owners(settings: Settings) -> dict[str, list[str]]:
+    """The white labels by the account that each has at the gateway, those without one left out."""
+    database = Database(settings.database)
+    try:
+        tenants = await database.admin.tenants()
+    except (DialtoneError, SQLAlchemyError):
+        return {}  # The database is another part, and says so itself.
+    finally:
+        await database.close()
+    owners: dict[str, list[str]] = {}
+    for tenant in tenants:
+        if tenant.gateway_account is not None:
+            owners.setdefault(tenant.gateway_account, []).append(tenant.slug)
+    return owners
+
+
+async def _examine_account(api: StripeApi, merchant: str, slugs: Sequence[str]) -> None:
+    try:
+        await _headers_of(api, merchant)
+    except DialtoneError as error:
+        raise _IllError(
+            f"It answers, but not for the account {merchant} of {', '.join(slugs)}: their customers cannot pay by card. "
+            "Connect the account to the platform again, or correct `gateway_account` in the white label's file."
+        ) from error
+
+
+async def _headers_of(api: StripeApi, merchant: str | None = None) -> Mapping[str, str]:
     """Ask for a customer that cannot exist: "there is none" proves the address and the key, and changes nothing."""
     async with api.asking("doctor"):
         try:
-            await api.client.v1.customers.retrieve_async("cus_dialtone_doctor")
+            await api.client.v1.customers.retrieve_async("cus_dialtone_doctor", options=on_account(merchant))
         except stripe.InvalidRequestError as error:
             if error.code != "resource_missing":
                 raise

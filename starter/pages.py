@@ -224,7 +224,7 @@ async def begin_card(request: Request, token: str, services: Work) -> Response:
 async def _to_card_page(services: Services, visit: _Visit, attempt: int) -> Response:
     # The gateway adds ``session=...`` to the address that it comes back to.
     here = f"{services.base_url}{visit.path}"
-    url = await services.card_page.begin(visit.view.id, attempt, f"{here}/card", here)
+    url = await services.card_page.begin(visit.view.id, attempt, f"{here}/card", here, visit.tenant.gateway_account)
     return RedirectResponse(url, status_code=303)
 
 
@@ -244,7 +244,7 @@ async def confirm_card(
     """The customer says that the card is entered: ask the gateway, then pay with it."""
     _own_form(request, services)
     visit = await _visit(services, token)
-    if not await cards.present(services, session, visit.view.id):
+    if not await cards.present(services, session, visit.view.id, visit.tenant.gateway_account):
         return render("returned.html", status=409, visit=visit, session=session, error="The card has not arrived yet")
     return _back(visit)
 

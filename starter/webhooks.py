@@ -20,5 +20,5 @@ async def receive(
     """
     visit = services.webhooks.visit(await request.body(), signature)
     if visit is not None:
-        await cards.present(services, visit.session, visit.onboarding_id)
+        await cards.reported(services, visit)
     return Response(status_code=204)

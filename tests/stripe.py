@@ -24,12 +24,16 @@ CANCEL_URL = "https://shop.example/cancelled"
 
 
 async def left_card(
-    page: StripeCardPage, gateway_url: str, number: str = WORKS, onboarding_id: str | None = None
+    page: StripeCardPage,
+    gateway_url: str,
+    number: str = WORKS,
+    onboarding_id: str | None = None,
+    merchant: str | None = None,
 ) -> PaymentMeans:
     """The means of payment after a customer has been at the gateway's page with a card of this number."""
     onboarding_id = onboarding_id or str(uuid.uuid4())
-    back = await card_in(gateway_url, await page.begin(onboarding_id, 1, RETURN_URL, CANCEL_URL), number)
-    means = await page.finished(session_in(back), onboarding_id)
+    back = await card_in(gateway_url, await page.begin(onboarding_id, 1, RETURN_URL, CANCEL_URL, merchant), number)
+    means = await page.finished(session_in(back), onboarding_id, merchant)
     assert means is not None
     return means
 

@@ -137,7 +137,7 @@ def _put_tenant(
     if stored is not None:
         # Rate groups are created through the API too; a file that does not know of one does not take it from its customers.
         groups = {group.code: group for group in (*tenant.rate_groups, *stored.rate_groups, *tenant.rate_groups)}
-        tenant = tenant.model_copy(update={"rate_groups": tuple(groups.values())})
+        tenant = tenant.model_copy(update={"rate_groups": tuple(groups.values())}).succeeding(stored)
     tenant = price_lists.settled(connection, tenant, stored, moment)
     connection.execute(_PUT_TENANT.on(connection), {"id": tenant.id, "slug": tenant.slug, "settings": tenant})
     key = f"{tenant.id}:opening"

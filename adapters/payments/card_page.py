@@ -9,7 +9,7 @@ from pydantic import AnyHttpUrl, SecretStr
 from stripe import Customer, PaymentMethod, SetupIntent
 from stripe.checkout import Session
 
-from adapters.payments.stripe_api import StripeApi
+from adapters.payments.stripe_api import StripeApi, on_account
 from domain.errors import Refused, Unavailable
 from domain.payments import CardVisit, MeansKind, PaymentMeans
 
@@ -34,18 +34,23 @@ class StripeCardPage:
         """Close the connections."""
         await self._api.close()
 
-    async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
+    async def begin(
+        self, onboarding_id: str, generation: int, return_url: str, cancel_url: str, merchant: str | None = None
+    ) -> str:
         """The URL to send the browser to. It comes back to ``return_url`` with ``session=<id>`` added to the query.
 
-        The same arguments give the same visit while it is open, then a new one. Raises ``Unavailable``.
+        The same arguments give the same visit while it is open, then a new one. The customer and the card are kept on the
+        account ``merchant``. Raises ``Unavailable``.
         """
         mark = hashlib.sha256(f"{return_url}\n{cancel_url}".encode()).hexdigest()[:12]
         async with self._api.asking("card page"):
             customer = await self._api.client.v1.customers.create_async(
-                {"metadata": {"onboarding_id": onboarding_id}}, options={"idempotency_key": f"{onboarding_id}:card_customer"}
+                {"metadata": {"onboarding_id": onboarding_id}}, options=on_account(merchant, f"{onboarding_id}:card_customer")
             )
             for visit in range(1, _VISITS + 1):
-                session = await self._session(onboarding_id, generation, customer, return_url, cancel_url, f"{mark}:{visit}")
+                session = await self._session(
+                    onboarding_id, generation, customer, return_url, cancel_url, f"{mark}:{visit}", merchant
+                )
                 if session.status == "open" and session.url:
                     return session.url
         raise Unavailable(
@@ -54,11 +59,13 @@ class StripeCardPage:
             retry_after=3600.0,
         )
 
-    async def finished(self, session: str, onboarding_id: str) -> PaymentMeans | None:
-        """The card that the visit left, or ``None`` if it is not finished, not this onboarding's, or never was."""
+    async def finished(self, session: str, onboarding_id: str, merchant: str | None = None) -> PaymentMeans | None:
+        """The card that the visit left, or ``None`` if it is not finished, not this onboarding's, or never was on this account."""
         async with self._api.asking("card visit"):
             try:
-                visit = await self._api.client.v1.checkout.sessions.retrieve_async(session, {"expand": ["setup_intent"]})
+                visit = await self._api.client.v1.checkout.sessions.retrieve_async(
+                    session, {"expand": ["setup_intent"]}, options=on_account(merchant)
+                )
             except stripe.InvalidRequestError as error:
                 if error.http_status == 404:
                     return None
@@ -73,10 +80,18 @@ class StripeCardPage:
             kind=MeansKind.CARD,
             reference=setup.payment_method.id if isinstance(setup.payment_method, PaymentMethod) else setup.payment_method,
             customer=customer.id if isinstance(customer, Customer) else customer,
+            merchant=merchant,
         )
 
     async def _session(
-        self, onboarding_id: str, generation: int, customer: Customer, return_url: str, cancel_url: str, mark: str
+        self,
+        onboarding_id: str,
+        generation: int,
+        customer: Customer,
+        return_url: str,
+        cancel_url: str,
+        mark: str,
+        merchant: str | None,
     ) -> Session:
         """The visit of this mark as it is now: begun, or seen again.
 
@@ -97,11 +112,13 @@ class StripeCardPage:
                 "metadata": tag,
                 "setup_intent_data": {"metadata": tag},
             },
-            options={"idempotency_key": f"{onboarding_id}:card_page:{generation}:{mark}"},
+            options=on_account(merchant, f"{onboarding_id}:card_page:{generation}:{mark}"),
         )
         headers = session.last_response.headers if session.last_response else {}
         # A replayed answer shows the session as it was when it began.
-        return await sessions.retrieve_async(session.id) if headers.get("idempotent-replayed") == "true" else session
+        if headers.get("idempotent-replayed") != "true":
+            return session
+        return await sessions.retrieve_async(session.id, options=on_account(merchant))
 
 
 class StripeWebhooks:
@@ -118,15 +135,11 @@ class StripeWebhooks:
 def read_webhook(payload: bytes, signature: str, secret: SecretStr) -> CardVisit | None:
     """The completed card visit in a webhook, ``None`` for any other event. ``payload`` is the body as it came.
 
-    Raises ``Refused`` if the signature is wrong, more than five minutes old or as much too early, or what it signs is no event.
+    ``secret`` is one signing secret or several with commas between: at Stripe an endpoint listens either to the platform's own
+    account or to connected ones, so an installation that has both has two endpoints, each with its secret. Raises ``Refused`` if the signature is wrong, more than five minutes old or as much too early, or what it signs is no event.
     """
-    try:
-        stripe.WebhookSignature.verify_header(payload, signature, secret.get_secret_value(), _TOLERANCE_SECONDS)
-        # The SDK looks at the past only: a report that is dated ahead could be repeated for as long.
-        timely = _signed_at(signature) <= time.time() + _TOLERANCE_SECONDS
-    except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError):
-        timely = False
-    if not timely:
+    secrets = (one.strip() for one in secret.get_secret_value().split(","))
+    if not any(_genuine(payload, signature, one) for one in secrets if one):
         raise Refused(
             "This report does not carry a current signature of the card gateway, so it was not believed.", code="bad_signature"
         )
@@ -144,6 +157,15 @@ def read_webhook(payload: bytes, signature: str, secret: SecretStr) -> CardVisit
     if not isinstance(reference, str) or not isinstance(onboarding, str):
         return None
     return CardVisit(session=reference, onboarding_id=onboarding)
+
+
+def _genuine(payload: bytes, signature: str, secret: str) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(payload, signature, secret, _TOLERANCE_SECONDS)
+        # The SDK looks at the past only: a report that is dated ahead could be repeated for as long.
+        return _signed_at(signature) <= time.time() + _TOLERANCE_SECONDS
+    except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError):
+        return False
 
 
 def _signed_at(signature: str) -> int:

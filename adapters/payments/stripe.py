@@ -5,7 +5,7 @@ import logging
 from pydantic import AnyHttpUrl, SecretStr
 from stripe import Charge, PaymentIntent, RequestOptions
 
-from adapters.payments.stripe_api import StripeApi, authentication_required, declined
+from adapters.payments.stripe_api import StripeApi, authentication_required, declined, on_account
 from domain.errors import KeyClosed, PaymentDeclined, Refused, Unavailable
 from domain.money import Money
 from domain.payments import MeansKind, Payment, PaymentOrder, PaymentState
@@ -121,7 +121,8 @@ class StripeGateway:
         """The intent under our key among all of the customer's. Not Stripe's search: that lags behind by up to a minute."""
         async with self._api.asking("find"):
             page = await self._payment_intents.list_async(
-                {"customer": _customer(payment), "limit": 100, "expand": ["data.latest_charge"]}
+                {"customer": _customer(payment), "limit": 100, "expand": ["data.latest_charge"]},
+                options=on_account(payment.means.merchant),
             )
             ours = [intent async for intent in page.auto_paging_iter() if _key(intent) == payment.key]
         moved_money = [intent.id for intent in ours if intent.status in ("succeeded", "requires_capture")]
@@ -161,7 +162,7 @@ class StripeGateway:
 
 
 def _once(payment: PaymentOrder, verb: str) -> RequestOptions:
-    return {"idempotency_key": f"{payment.key}:{verb}"}
+    return on_account(payment.means.merchant, f"{payment.key}:{verb}")
 
 
 def _metadata(payment: PaymentOrder) -> dict[str, str]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import stripe
 from pydantic import AnyHttpUrl, SecretStr
+from stripe import RequestOptions
 
 from domain.errors import DialtoneError, PaymentDeclined, Refused, Unavailable
 
@@ -67,6 +68,15 @@ class StripeApi:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
+
+
+def on_account(merchant: str | None, idempotency_key: str | None = None) -> RequestOptions:
+    """The options of a request to this connected account (a direct charge of Stripe Connect), or to the key's own if unset.
+
+    Stripe keeps the idempotency keys of each account apart.
+    """
+    options: RequestOptions = {} if merchant is None else {"stripe_account": merchant}
+    return options if idempotency_key is None else {**options, "idempotency_key": idempotency_key}
 
 
 def translate(error: stripe.StripeError, what: str) -> DialtoneError:

@@ -57,10 +57,12 @@ class Town:
         (order := directory / f"order-{number}.json").write_text(json.dumps(body | changes))
         return CustomerAtHome(order, self.mailbox)
 
-    async def activated(self, customer: CustomerAtHome, onboarding: str, card: str = GOOD_CARD) -> str:
+    async def activated(
+        self, customer: CustomerAtHome, onboarding: str, card: str = GOOD_CARD, by: Operator | None = None
+    ) -> str:
         """The customer does everything that is asked: link, terms, card. Returns the link."""
         async with Browser() as browser:
-            await self.northway.wait_for(onboarding, "awaiting_activation")
+            await (by or self.northway).wait_for(onboarding, "awaiting_activation")
             link = await customer.open_link(browser)
             await customer.accept_terms(browser)
             await customer.enter_card(browser, card)

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -130,6 +131,27 @@ async def test_a_second_charge_and_a_forgotten_hold_at_the_gateway_are_found(
     assert [finding.check for finding in (await town.audit()).findings] == ["one-charge"]
 
 
-async def _intents(stack: Stack) -> list[dict[str, str]]:
+async def _intents(stack: Stack) -> list[dict[str, Any]]:
     async with httpx.AsyncClient(trust_env=False) as http:
         return (await http.get(f"{stack.urls['gateway']}/_edge/objects")).json()["payment_intents"]
+
+
+@pytest.mark.requirement("S1-12")
+async def test_a_white_label_with_an_account_of_its_own_is_paid_there_and_nowhere_else(
+    town: Town, stack: Stack, tmp_path: Path
+) -> None:
+    known = {finding.subject for finding in (await town.audit()).findings}
+    for operator, account in ((town.brindley, "acct_1BrindleyTelecom"), (town.northway, None)):
+        slug = "brindley" if account else "northway"
+        customer = town.customer("1", tmp_path, white_label=slug, plan="line" if account else "office")
+        onboarding = await operator.must_order(customer.order)
+        await town.activated(customer, onboarding, by=operator)
+        view = await operator.wait_until_over(onboarding)
+        assert view["state"] == "active", view["outcome"]
+        await town.mailbox.letter(customer.address, "welcome")
+        paid = [intent for intent in await _intents(stack) if intent["metadata"].get("onboarding_id") == onboarding]
+        assert [(intent["status"], intent["amount_received"], intent["account"]) for intent in paid] == [
+            ("succeeded", view["quote"]["total_minor"], account)
+        ]
+    # What other tests left in the books is theirs.
+    assert {finding.subject for finding in (await town.audit()).findings} == known

@@ -442,18 +442,23 @@ class CardPage:
 
     origin: str
     begun: list[tuple[str, int, str, str]] = field(default_factory=list)
+    merchants: list[str | None] = field(default_factory=list)
     cards: dict[str, tuple[str, PaymentMeans]] = field(default_factory=dict)
 
-    async def begin(self, onboarding_id: str, generation: int, return_url: str, cancel_url: str) -> str:
+    async def begin(
+        self, onboarding_id: str, generation: int, return_url: str, cancel_url: str, merchant: str | None = None
+    ) -> str:
         self.begun.append((onboarding_id, generation, return_url, cancel_url))
+        self.merchants.append(merchant)
         return f"{self.origin}/pay/cs_{generation}"
 
-    async def finished(self, session: str, onboarding_id: str) -> PaymentMeans | None:
+    async def finished(self, session: str, onboarding_id: str, merchant: str | None = None) -> PaymentMeans | None:
         owner, means = self.cards.get(session, ("", None))
-        return means if owner == onboarding_id else None
+        return means if means is not None and (owner, means.merchant) == (onboarding_id, merchant) else None
 
-    def leave(self, session: str, onboarding_id: str) -> None:
-        self.cards[session] = (onboarding_id, PaymentMeans(kind=MeansKind.CARD, reference=f"pm_{session}", customer="cus_1"))
+    def leave(self, session: str, onboarding_id: str, merchant: str | None = None) -> None:
+        means = PaymentMeans(kind=MeansKind.CARD, reference=f"pm_{session}", customer="cus_1", merchant=merchant)
+        self.cards[session] = (onboarding_id, means)
 
 
 class Webhooks:

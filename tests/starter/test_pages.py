@@ -287,6 +287,55 @@ async def test_the_gateways_report_does_the_same_without_the_customer(house: Hou
     assert house.office.sessions == ["cs_1"]
 
 
+def at_the_gateway(house: House, account: str | None) -> None:
+    """The white label's account there from now on."""
+    house.catalogue.tenants[:] = [
+        tenant.model_copy(update={"gateway_account": account}) if tenant.id == TENANT.id else tenant
+        for tenant in house.catalogue.tenants
+    ]
+
+
+async def test_the_card_is_left_and_read_on_the_white_labels_own_account(house: House) -> None:
+    at_the_gateway(house, "acct_1Brumtel")
+    view = house.onboarding()
+    await house.http.post(house.link(view), data=ACCEPTED, headers=FORM)
+    assert house.cards.merchants == ["acct_1Brumtel"]
+    house.cards.leave("cs_1", view.id, "acct_1Brumtel")
+    back = await house.http.post(f"{house.link(view)}/card", data={"session": "cs_1"}, headers=FORM)
+    assert back.status_code == 303
+    assert house.office.sessions == ["cs_1"]
+
+
+async def test_the_gateways_report_counts_on_the_white_labels_own_account_only(house: House) -> None:
+    at_the_gateway(house, "acct_1Brumtel")
+    for account, paid in (("acct_1Strangers", []), (None, []), ("acct_1Brumtel", ["cs_1"])):
+        view = house.onboarding(state=State.AWAITING_PAYMENT)
+        house.cards.leave("cs_1", view.id, account)
+        report = {"visit": {"session": "cs_1", "onboarding_id": view.id}}
+        response = await house.http.post("/webhooks/stripe", json=report, headers={"Stripe-Signature": "signed"})
+        assert response.status_code == 204
+        assert house.office.sessions == paid
+
+
+async def test_after_a_change_of_the_account_a_visit_of_the_former_one_is_asked_for_again(house: House) -> None:
+    at_the_gateway(house, "acct_1Former")
+    view = house.onboarding(state=State.AWAITING_PAYMENT, waits_for="customer")
+    house.cards.leave("cs_1", view.id, "acct_1Former")
+    at_the_gateway(house, "acct_1Today")
+    response = await house.http.post(f"{house.link(view)}/card", data={"session": "cs_1"}, headers=FORM)
+    assert page(response, 409).title.startswith("Error: ")
+    assert house.office.sessions == []
+    await house.http.post(f"{house.link(view)}/card/begin", headers=FORM)
+    assert house.cards.merchants == ["acct_1Today"]
+
+
+async def test_a_report_about_an_order_that_is_not_ours_is_taken_note_of(house: House) -> None:
+    report = {"visit": {"session": "cs_1", "onboarding_id": "an order of the white label's own shop"}}
+    response = await house.http.post("/webhooks/stripe", json=report, headers={"Stripe-Signature": "signed"})
+    assert response.status_code == 204
+    assert house.office.sessions == []
+
+
 async def test_a_report_that_is_not_signed_is_not_believed(house: House) -> None:
     view = house.onboarding(state=State.AWAITING_PAYMENT)
     house.cards.leave("cs_1", view.id)

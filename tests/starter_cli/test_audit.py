@@ -151,6 +151,11 @@ VIOLATIONS = {
         "card",
         lambda b: with_only(b, "charges", a_charge("card", currency="EUR")),
     ),
+    "taken on an account that the white label never had": (
+        "money-in-money-owed",
+        "card",
+        lambda b: with_only(b, "charges", a_charge("card", merchant="acct_1Strangers")),
+    ),
     "money of nobody we know": ("money-in-money-owed", "pi_None", lambda b: with_more(b, "charges", a_charge(None))),
     "still authorised after expiry": (
         "nothing-authorised",
@@ -304,6 +309,13 @@ def test_a_letter_has_time_to_go_out() -> None:
     just_now = changed_order(books, "card", updated_at=NOW - timedelta(seconds=20))
     assert audit(just_now).findings == ()
     assert [finding.check for finding in audit(just_now, timedelta(seconds=10)).findings] == ["letters"]
+
+
+@pytest.mark.parametrize("account", [None, "acct_1Today", "acct_1Former"])
+def test_money_on_any_account_that_the_white_label_has_or_had_is_right(account: str | None) -> None:
+    books = with_only(right_books(), "charges", a_charge("card", merchant=account))
+    books = books.model_copy(update={"merchants": {"northway": ("acct_1Today", "acct_1Former"), "brindley": ()}})
+    assert audit(books).findings == ()
 
 
 def test_a_ledger_that_is_not_there_is_left_out_by_name() -> None:

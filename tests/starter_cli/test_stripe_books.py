@@ -36,6 +36,10 @@ PAGES = {
 }
 
 
+SOLD_BY = {"our own": [], "acct_1Brumtel": [an_intent("pi_shop", "succeeded") | {"metadata": {}}]}
+"""What an account also took, for other business than ours."""
+
+
 @pytest.fixture
 def account() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
     """The address of an account with four payments on two pages, and what was asked of it."""
@@ -44,9 +48,15 @@ def account() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
     class Account(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             query = parse_qs(urlsplit(self.path).query)
-            asked.append(query)
+            whose = self.headers.get("Stripe-Account", "our own")
+            asked.append(query | {"account": [whose]})
             last = query.get("starting_after", [None])[0]
-            body = {"object": "list", "url": "/v1/payment_intents", "data": PAGES[last], "has_more": last is None}
+            body = {
+                "object": "list",
+                "url": "/v1/payment_intents",
+                "data": [*SOLD_BY[whose], *PAGES[last]],
+                "has_more": last is None,
+            }
             content = json.dumps(body).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -83,8 +93,23 @@ async def test_every_page_is_read_and_each_payment_is_what_it_is(account: tuple[
         book("pi_held", authorised_minor=6000),
         book("pi_void"),
     )
-    assert len(asked) == 2
+    assert [query["account"] for query in asked] == [["our own"]] * 2
     assert all(query["expand[0]"] == ["data.latest_charge"] for query in asked)
+
+
+async def test_of_a_white_labels_account_every_page_is_read_and_its_other_business_left_out(
+    account: tuple[str, list[dict[str, list[str]]]],
+) -> None:
+    url, asked = account
+    api = StripeApi(SecretStr("sk_test_x"), url, timeout=5)
+    try:
+        found = await charges_at_stripe(api, "acct_1Brumtel")
+    finally:
+        await api.close()
+    assert [(charge.reference, charge.merchant) for charge in found] == [
+        (name, "acct_1Brumtel") for name in ("pi_kept", "pi_back", "pi_held", "pi_void")
+    ]
+    assert [query["account"] for query in asked] == [["acct_1Brumtel"]] * 2
 
 
 async def test_an_account_that_does_not_answer_is_unavailable_and_not_empty() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from starter.local.stripe_edge.accounts import Accounts, account_of
 from starter.local.stripe_edge.checkout import Checkout
 from starter.local.stripe_edge.errors import Refusal
 from starter.local.stripe_edge.faults import Faults, suffer
@@ -42,8 +43,9 @@ class Edge:
         self.upstream = Upstream(settings.upstream)
         self.records = Records(settings.state_dir / "edge.db")
         self.webhooks = Webhooks(self.records, settings.webhook_url, settings.webhook_secret)
-        self.payments = Payments(self.upstream, self.records)
-        self.checkout = Checkout(self.upstream, self.records, self.webhooks, settings.origin)
+        self.accounts = Accounts(self.records)
+        self.payments = Payments(self.upstream, self.records, self.accounts)
+        self.checkout = Checkout(self.upstream, self.records, self.accounts, self.webhooks, settings.origin)
         self.idempotency = Idempotency(self.records)
         self.faults = Faults()
 
@@ -55,36 +57,44 @@ class Edge:
     # Stripe's routes
 
     async def create_intent(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.create(await _form(request)))
+        return _json(await self.payments.create(await _form(request), account_of(request)))
 
     async def list_intents(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.list_of_customer(_query(request)))
+        return _json(await self.payments.list_of_customer(_query(request), account_of(request)))
 
     async def retrieve_intent(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.retrieve(request.match_info["id"], _query(request)))
+        return _json(await self.payments.retrieve(request.match_info["id"], _query(request), account_of(request)))
 
     async def capture_intent(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.capture(request.match_info["id"], await _form(request)))
+        return _json(await self.payments.capture(request.match_info["id"], await _form(request), account_of(request)))
 
     async def cancel_intent(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.cancel(request.match_info["id"], await _form(request)))
+        return _json(await self.payments.cancel(request.match_info["id"], await _form(request), account_of(request)))
 
     async def create_refund(self, request: web.Request) -> web.Response:
-        return _json(await self.payments.refund(await _form(request)))
+        return _json(await self.payments.refund(await _form(request), account_of(request)))
 
     async def create_session(self, request: web.Request) -> web.Response:
-        return _json(await self.checkout.create(await _form(request)))
+        return _json(await self.checkout.create(await _form(request), account_of(request)))
 
     async def retrieve_session(self, request: web.Request) -> web.Response:
-        return _json(await self.checkout.retrieve(request.match_info["id"], _query(request)))
+        return _json(await self.checkout.retrieve(request.match_info["id"], _query(request), account_of(request)))
 
     async def expire_session(self, request: web.Request) -> web.Response:
-        return _json(await self.checkout.expire(request.match_info["id"], await _form(request)))
+        return _json(await self.checkout.expire(request.match_info["id"], await _form(request), account_of(request)))
+
+    async def create_customer(self, request: web.Request) -> web.Response:
+        customer = await self.upstream.post("/v1/customers", await _form(request))
+        self.accounts.keep(customer, account_of(request))
+        return _json(customer)
 
     async def pass_on(self, request: web.Request) -> web.Response:
-        if request.method == "GET":
-            return _json(await self.upstream.get(request.path, _query(request)))
-        return _json(await self.upstream.post(request.path, await _form(request)))
+        """A customer, or something that hangs on one."""
+        found = await self.upstream.get(request.path, _query(request))
+        whose = found["id"] if request.path.startswith("/v1/customers/") else found["customer"]
+        # With ``expand`` the customer is there in full.
+        self.accounts.require(whose["id"] if isinstance(whose, dict) else whose, account_of(request), found["object"], "id")
+        return _json(found)
 
     async def unknown(self, request: web.Request) -> web.Response:
         raise Refusal(404, f"Unrecognized request URL ({request.method}: {request.path}).")
@@ -128,6 +138,7 @@ class Edge:
             if not request.path.startswith("/v1/"):
                 return await handler(request)
             _check_key(request)
+            account_of(request)
 
             async def handle() -> web.Response:
                 try:
@@ -172,7 +183,7 @@ async def build(settings: EdgeSettings) -> web.Application:
             web.post(sessions, edge.create_session),
             web.get(sessions + "/{id}", edge.retrieve_session, allow_head=False),
             web.post(sessions + "/{id}/expire", edge.expire_session),
-            web.post("/v1/customers", edge.pass_on),
+            web.post("/v1/customers", edge.create_customer),
             web.get("/v1/customers/{id}", edge.pass_on, allow_head=False),
             web.get("/v1/setup_intents/{id}", edge.pass_on, allow_head=False),
             web.get("/v1/payment_methods/{id}", edge.pass_on, allow_head=False),

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from starter.local.stripe_edge.accounts import Accounts
 from starter.local.stripe_edge.errors import Refusal, missing
 from starter.local.stripe_edge.records import Records
 from starter.local.stripe_edge.upstream import Pairs, Upstream
@@ -32,14 +33,15 @@ TEST_CARDS = {
 class Checkout:
     """``origin`` is where this edge listens: its pages are the gateway's pages."""
 
-    def __init__(self, upstream: Upstream, records: Records, webhooks: Webhooks, origin: str) -> None:
+    def __init__(self, upstream: Upstream, records: Records, accounts: Accounts, webhooks: Webhooks, origin: str) -> None:
         self._upstream = upstream
         self._records = records
+        self._accounts = accounts
         self._webhooks = webhooks
         self._origin = origin
         self._turn = asyncio.Lock()
 
-    async def create(self, form: Pairs) -> dict[str, Any]:
+    async def create(self, form: Pairs, account: str | None) -> dict[str, Any]:
         asked = nested(form)
         if unknown := asked.keys() - _KNOWN:
             raise Refusal(400, f"Received unknown parameter: {min(unknown)}", code="parameter_unknown", param=min(unknown))
@@ -51,6 +53,7 @@ class Checkout:
         if not asked.get("currency") and not asked.get("allowed_payment_method_types"):
             raise Refusal(400, "Missing required param: currency.", code="parameter_missing", param="currency")
         await self._upstream.get(f"/v1/customers/{asked['customer']}")
+        self._accounts.require(asked["customer"], account)
         setup = await self._upstream.post("/v1/setup_intents", [("customer", asked["customer"]), ("usage", "off_session")])
         now = int(time.time())
         session = {
@@ -72,11 +75,11 @@ class Checkout:
         self._records.keep_session(session)
         return await self._shown(session, form)
 
-    async def retrieve(self, session_id: str, query: Pairs) -> dict[str, Any]:
-        return await self._shown(self.visit(session_id), query)
+    async def retrieve(self, session_id: str, query: Pairs, account: str | None) -> dict[str, Any]:
+        return await self._shown(self._own(session_id, account), query)
 
-    async def expire(self, session_id: str, form: Pairs) -> dict[str, Any]:
-        session = self.visit(session_id)
+    async def expire(self, session_id: str, form: Pairs, account: str | None) -> dict[str, Any]:
+        session = self._own(session_id, account)
         if session["status"] != "open":
             raise Refusal(400, "Only an open Checkout Session can be expired.")
         session["status"] = "expired"
@@ -84,7 +87,7 @@ class Checkout:
         return await self._shown(session, form)
 
     def visit(self, session_id: str) -> dict[str, Any]:
-        """The session as it is now. Raises ``Refusal``."""
+        """The session as it is now, whosever it is: to a customer the address of the page is enough. Raises ``Refusal``."""
         session = self._records.session(session_id)
         if session is None:
             raise missing("checkout.session", "session")
@@ -99,7 +102,9 @@ class Checkout:
             if session["status"] == "open":
                 await self._keep_card(session, number, month, year, cvc)
                 session["status"] = "complete"
-                self._records.keep_session(session, event("checkout.session.completed", await self._shown(session, [])))
+                account = self._accounts.owner(session["customer"])
+                report = event("checkout.session.completed", await self._shown(session, []), account)
+                self._records.keep_session(session, report)
                 self._webhooks.deliver()
             elif session["status"] == "expired":
                 raise Refusal(410, "This visit has expired.")
@@ -109,7 +114,13 @@ class Checkout:
         return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
 
     def sessions(self) -> list[dict[str, Any]]:
-        return self._records.sessions()
+        """Every visit, with the connected account that it is on."""
+        return [{**session, "account": self._accounts.owner(session["customer"])} for session in self._records.sessions()]
+
+    def _own(self, session_id: str, account: str | None) -> dict[str, Any]:
+        session = self.visit(session_id)
+        self._accounts.require(session["customer"], account, "checkout.session", "session")
+        return session
 
     async def _keep_card(self, session: dict[str, Any], number: str, month: int, year: int, cvc: str) -> None:
         card = {"number": number, "exp_month": str(month), "exp_year": str(year), "cvc": cvc}

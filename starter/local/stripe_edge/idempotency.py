@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from starter.local.stripe_edge.accounts import account_of
 from starter.local.stripe_edge.errors import Refusal
 from starter.local.stripe_edge.records import Records, StoredAnswer
 
@@ -24,7 +25,9 @@ class Idempotency:
             return await handle()
         if len(key) > 255:
             raise Refusal(400, "An idempotency key has at most 255 characters.", "idempotency_error")
-        account = hashlib.sha256(request.headers.get("Authorization", "").encode()).hexdigest()
+        connected = account_of(request)
+        whose = request.headers.get("Authorization", "") + (f"\n{connected}" if connected else "")
+        account = hashlib.sha256(whose.encode()).hexdigest()
         fingerprint = hashlib.sha256(request.path.encode() + b"\n" + await request.read()).hexdigest()
         known = self._records.answer(account, key)
         if known is not None:

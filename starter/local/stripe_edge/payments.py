@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from typing import Any
 
+from starter.local.stripe_edge.accounts import Accounts
 from starter.local.stripe_edge.errors import Refusal, declined, missing, unexpected_state
 from starter.local.stripe_edge.records import Records
 from starter.local.stripe_edge.upstream import Pairs, Upstream
@@ -15,9 +16,10 @@ _REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 class Payments:
     """Looks before it passes a request on, because the gateway behind captures what was cancelled and refunds twice."""
 
-    def __init__(self, upstream: Upstream, records: Records) -> None:
+    def __init__(self, upstream: Upstream, records: Records, accounts: Accounts) -> None:
         self._upstream = upstream
         self._records = records
+        self._accounts = accounts
         self._turn = asyncio.Lock()
         self._of_customer: defaultdict[str | None, list[str]] = defaultdict(list)
 
@@ -26,12 +28,14 @@ class Payments:
         for intent in await self._upstream.all("/v1/payment_intents"):
             self._of_customer[intent["customer"]].append(intent["id"])
 
-    async def create(self, form: Pairs) -> dict[str, Any]:
+    async def create(self, form: Pairs, account: str | None) -> dict[str, Any]:
         """Raises ``Refusal``, also for a declined card: the intent stays, as at Stripe."""
         fields, expand = _split(form)
         if any(name.startswith("payment_method_types") for name, _ in fields):
             raise Refusal(400, "payment_method_types is no longer supported.", code="payment_method_types_no_longer_supported")
         passed = [(name, value) for name, value in fields if not name.startswith("automatic_payment_methods")]
+        # A payment without a customer could not be told apart, so a connected account gets none.
+        self._accounts.require(dict(fields).get("customer"), account, status=400)
         await self._check_card(dict(fields))
         async with self._turn:
             try:
@@ -42,10 +46,10 @@ class Payments:
             self._of_customer[intent["customer"]].append(intent["id"])
         return self._shown(intent, "latest_charge" in expand)
 
-    async def retrieve(self, intent_id: str, query: Pairs) -> dict[str, Any]:
-        return self._shown(await self._intent(intent_id), "latest_charge" in _split(query)[1])
+    async def retrieve(self, intent_id: str, query: Pairs, account: str | None) -> dict[str, Any]:
+        return self._shown(await self._own(intent_id, account), "latest_charge" in _split(query)[1])
 
-    async def list_of_customer(self, query: Pairs) -> dict[str, Any]:
+    async def list_of_customer(self, query: Pairs, account: str | None) -> dict[str, Any]:
         """One customer's payments, newest first, in pages."""
         fields, expand = _split(query)
         asked = dict(fields)
@@ -56,6 +60,7 @@ class Payments:
                 400, "This simulated gateway lists payments only by customer.", code="parameter_missing", param="customer"
             )
         await self._upstream.get(f"/v1/customers/{asked['customer']}")
+        self._accounts.require(asked["customer"], account)
         limit = int(asked.get("limit", "10"))
         ids = self._of_customer[asked["customer"]][::-1]
         start = ids.index(asked["starting_after"]) + 1 if asked.get("starting_after") in ids else 0
@@ -67,22 +72,22 @@ class Payments:
             "data": [self._shown(intent, "data.latest_charge" in expand) for intent in page],
         }
 
-    async def capture(self, intent_id: str, form: Pairs) -> dict[str, Any]:
+    async def capture(self, intent_id: str, form: Pairs, account: str | None) -> dict[str, Any]:
         _, expand = _split(form, allowed=())
         async with self._turn:
-            intent = await self._intent(intent_id)
+            intent = await self._own(intent_id, account)
             if intent["status"] != "requires_capture":
                 raise unexpected_state("capturing", intent["status"])
             captured = await self._upstream.post(f"/v1/payment_intents/{intent_id}/capture")
         return self._shown(captured, "latest_charge" in expand)
 
-    async def cancel(self, intent_id: str, form: Pairs) -> dict[str, Any]:
+    async def cancel(self, intent_id: str, form: Pairs, account: str | None) -> dict[str, Any]:
         fields, expand = _split(form, allowed=("cancellation_reason",))
         reason = dict(fields).get("cancellation_reason")
         if reason is not None and reason not in _REASONS:
             raise Refusal(400, f"cancellation_reason is one of {', '.join(_REASONS)}.", param="cancellation_reason")
         async with self._turn:
-            intent = await self._intent(intent_id)
+            intent = await self._own(intent_id, account)
             if intent["status"] not in _CANCELLABLE:
                 raise unexpected_state("cancelling", intent["status"])
             # Before, so that a power cut in between leaves no cancelled payment without its reason.
@@ -90,7 +95,7 @@ class Payments:
             cancelled = await self._upstream.post(f"/v1/payment_intents/{intent_id}/cancel")
         return self._shown(cancelled, "latest_charge" in expand)
 
-    async def refund(self, form: Pairs) -> dict[str, Any]:
+    async def refund(self, form: Pairs, account: str | None) -> dict[str, Any]:
         """Pay back what is left of a capture, or ``amount`` of it."""
         fields, _ = _split(form)
         asked = dict(fields)
@@ -99,7 +104,7 @@ class Payments:
                 400, "This simulated gateway refunds a payment_intent.", code="parameter_missing", param="payment_intent"
             )
         async with self._turn:
-            intent = await self._intent(asked["payment_intent"])
+            intent = await self._own(asked["payment_intent"], account)
             charge = intent["latest_charge"]
             if intent["status"] != "succeeded" or charge is None:
                 raise unexpected_state("refunding", intent["status"])
@@ -114,16 +119,22 @@ class Payments:
         return {**refund, "object": "refund", "payment_intent": intent["id"]}
 
     async def objects(self) -> list[dict[str, Any]]:
-        """Every payment with its refunds, oldest first: the books that an audit compares ours with."""
+        """Every payment with its refunds and its connected account, oldest first: what an audit compares our books with."""
         refunds: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         for refund in reversed(await self._upstream.all("/v1/refunds")):
             refunds[refund["charge"]].append({name: refund[name] for name in ("id", "amount", "currency", "status")})
         shown = [self._shown(intent, expanded=True) for intent in await self._upstream.all("/v1/payment_intents")]
         for intent in shown:
             charge = intent["latest_charge"] or {}
+            intent["account"] = self._accounts.owner(intent["customer"])
             intent["refunds"] = refunds.get(charge.get("id", ""), [])
             intent["amount_refunded"] = sum(refund["amount"] for refund in intent["refunds"])
         return shown
+
+    async def _own(self, intent_id: str, account: str | None) -> dict[str, Any]:
+        intent = await self._intent(intent_id)
+        self._accounts.require(intent["customer"], account, "payment_intent", "intent")
+        return intent
 
     async def _intent(self, intent_id: str) -> dict[str, Any]:
         return await self._upstream.get(f"/v1/payment_intents/{intent_id}")

@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, body TEXT);
 CREATE TABLE IF NOT EXISTS cancellations (intent TEXT PRIMARY KEY, reason TEXT, at INTEGER);
 CREATE TABLE IF NOT EXISTS deliveries (id TEXT PRIMARY KEY, body TEXT);
+CREATE TABLE IF NOT EXISTS owners (customer TEXT PRIMARY KEY, account TEXT NOT NULL);
 """
 
 KEEP_ANSWERS_SECONDS = 24 * 3600
@@ -76,6 +77,14 @@ class Records:
 
     def delivered(self, event_id: str) -> None:
         self._db.execute("DELETE FROM deliveries WHERE id = ?", (event_id,))
+
+    def owner(self, customer: str | None) -> str | None:
+        """The connected account that the customer belongs to; ``None`` is the platform."""
+        row = self._db.execute("SELECT account FROM owners WHERE customer = ?", (customer,)).fetchone()
+        return row[0] if row else None
+
+    def keep_owner(self, customer: str, account: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (customer, account))
 
     def cancellation(self, intent: str) -> tuple[str | None, int] | None:
         row = self._db.execute("SELECT reason, at FROM cancellations WHERE intent = ?", (intent,)).fetchone()

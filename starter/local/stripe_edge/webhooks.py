@@ -24,8 +24,10 @@ def signature(secret: str, body: str, at: int) -> str:
     return f"t={at},v1={mac}"
 
 
-def event(kind: str, thing: dict[str, Any]) -> dict[str, Any]:
+def event(kind: str, thing: dict[str, Any], account: str | None = None) -> dict[str, Any]:
+    """What is reported about a thing. Events of connected accounts name theirs."""
     return {
+        **({"account": account} if account is not None else {}),
         "id": f"evt_{secrets.token_hex(12)}",
         "object": "event",
         "type": kind,

@@ -51,3 +51,12 @@ async def test_numbers_are_graded_and_imported_once_whoever_has_them(database: D
 
 async def test_a_database_that_is_there_answers(database: Database) -> None:
     await database.ping()
+
+
+async def test_no_account_that_a_white_label_ever_had_at_the_gateway_is_forgotten(database: Database) -> None:
+    history = []
+    for account in (None, "acct_1First", "acct_1First", "acct_1Second", None, "acct_1First"):
+        await database.admin.put_tenant(TENANT.model_copy(update={"gateway_account": account}))
+        history.append((await database.catalogue.tenant(TENANT.id)).gateway_accounts)
+    first, second = "acct_1First", "acct_1Second"
+    assert history == [(), (first,), (first,), (second, first), (second, first), (first, second)]

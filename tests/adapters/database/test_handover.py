@@ -93,6 +93,14 @@ async def test_a_resellers_white_label_comes_and_goes_with_its_account(database:
         await database.catalogue.tenant(case.account)
 
 
+async def test_a_resold_white_label_inherits_no_account_at_the_gateway(database: Database) -> None:
+    for account in ("acct_1Former", "acct_1Today"):
+        await database.admin.put_tenant(TENANT.model_copy(update={"gateway_account": account}))
+    case = await live(database, Case(without_lines(name="Übervoice & Söhne Ltd", account_kind="reseller")))
+    white_label = await database.catalogue.tenant(case.account)
+    assert (white_label.card_gateway, white_label.gateway_account, white_label.gateway_accounts) == (False, None, ())
+
+
 async def test_a_reseller_called_by_signs_alone_has_a_slug_too(database: Database) -> None:
     case = await live(database, Case(without_lines(name="株式会社", account_kind="reseller")))
     assert (await database.catalogue.tenant(case.account)).slug.startswith("reseller-")

@@ -18,7 +18,17 @@ from domain.errors import Refused, Unavailable
 from domain.payments import CardVisit, MeansKind
 from starter.local.stripe_edge import RunningGateway, start_gateway
 from tests.adapters.payments.conftest import API_KEY
-from tests.stripe import CANCEL_URL, REFUSED_AT_ENTRY, RETURN_URL, SDK_WARNING, WORKS, CardNotTaken, card_in, session_in
+from tests.stripe import (
+    CANCEL_URL,
+    REFUSED_AT_ENTRY,
+    RETURN_URL,
+    SDK_WARNING,
+    WORKS,
+    CardNotTaken,
+    card_in,
+    left_card,
+    session_in,
+)
 
 pytestmark = pytest.mark.filterwarnings(SDK_WARNING)
 
@@ -169,6 +179,21 @@ def test_a_report_may_be_signed_with_the_old_and_the_new_secret():
     assert read_webhook(body, f"{new},v1={old}", SECRET) is not None
 
 
+def test_of_two_endpoints_each_has_its_own_secret():
+    both = SecretStr("whsec_test, whsec_connect")
+    for secret in ("whsec_test", "whsec_connect"):
+        assert read_webhook(*report(secret), both) is not None
+    for secret in ("whsec_test, whsec_connect", "whsec_other", ""):
+        with pytest.raises(Refused):
+            read_webhook(*report(secret), both)
+
+
+def test_without_a_secret_nothing_is_believed():
+    for nothing in ("", ","):
+        with pytest.raises(Refused):
+            read_webhook(*report(""), SecretStr(nothing))
+
+
 @pytest.mark.parametrize(
     "fields", [{"event": "charge.succeeded"}, {"mode": "payment"}, {"client_reference_id": None}, {"id": 7}]
 )
@@ -252,3 +277,21 @@ async def test_the_embedded_gateway_reports_a_visit_until_it_is_taken_even_over_
     visit = read_webhook(body, signature, SECRET)
     assert visit is not None
     assert visit.onboarding_id == onboarding
+
+
+async def test_the_report_of_a_connected_account_names_it_and_is_read_like_any_other(
+    tmp_path: Path, listener: tuple[str, asyncio.Queue[tuple[bytes, str]]], onboarding: str
+):
+    url, taken = listener
+    running = await start_gateway(tmp_path, webhook_url=url, webhook_secret="whsec_test", persistent=False)
+    page = StripeCardPage.connect(API_KEY, running.url)
+    try:
+        means = await left_card(page, running.url, onboarding_id=onboarding, merchant="acct_1North")
+        body, signature = await asyncio.wait_for(taken.get(), 10)
+        assert json.loads(body)["account"] == "acct_1North"
+        visit = read_webhook(body, signature, SECRET)
+        assert visit is not None
+        assert await page.finished(visit.session, visit.onboarding_id, "acct_1North") == means
+    finally:
+        await page.close()
+        await running.stop()
