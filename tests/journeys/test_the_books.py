@@ -154,4 +154,4 @@ async def test_a_white_label_with_an_account_of_its_own_is_paid_there_and_nowher
             ("succeeded", view["quote"]["total_minor"], account)
         ]
     # What other tests left in the books is theirs.
-    assert {finding.subject for finding in (await town.audit()).findings} == known
+    assert {finding.subject for finding in (await town.audit()).findings} <= known
