@@ -28,6 +28,7 @@ Work = Callable[[Connection], T]
 _TROUBLE = (sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _READERS = 4
 _POOL = 12
+_PATIENCE = 3600.0
 _LOCK_SECONDS = 10.0
 _COMMAND_SECONDS = 60.0
 # SQLSTATE classes that say "not now": connection, rollback (deadlock), resources, operator intervention, system.
@@ -67,13 +68,13 @@ def connect(url: str, lock_seconds: float = _LOCK_SECONDS, whose: str = "Our", *
     """The transactions of the database at this URL: ``sqlite:///file`` or ``postgresql://...``.
 
     ``lock_seconds`` is how long a statement waits for somebody else's lock; ``whose`` database it is, for the sentence that
-    says it is in trouble. ``patient``: a statement may take as long as it takes, as those of a migration do.
+    says it is in trouble. ``patient``: a statement may take as long as it takes, as those of a migration do, and so may others'.
     Raises ``ValueError`` for any other kind of database.
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _Sqlite(parsed, lock_seconds, whose)
+        return _Sqlite(parsed, _PATIENCE if patient else lock_seconds, whose)
     if backend == "postgresql":
         return _Postgresql(parsed, lock_seconds, whose, None if patient else _COMMAND_SECONDS)
     raise ValueError(f"Dialtone keeps its data in SQLite or PostgreSQL, not in {backend}; change the database URL.")
