@@ -30,6 +30,7 @@ from domain.onboarding import Decision
 PATIENCE = 5.0
 """Seconds that a person waits for a change to be carried out, before being told that it will be."""
 
+_ASKED_BY = "asked_by"
 _TENANT = SearchAttributeKey.for_keyword("TenantId")
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Changes:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     search_attributes=TypedSearchAttributes([SearchAttributePair(_TENANT, change.tenant_id)]),
+                    memo={_ASKED_BY: change.actor},
                 )
         except WorkflowAlreadyStartedError:
             pass  # this very change was asked for before
@@ -71,6 +73,19 @@ class Changes:
                 "same Idempotency-Key if you sent one: it is done once.",
                 code="temporal_unavailable",
                 retry_after=PATIENCE,
+            ) from error
+
+    async def asked_by(self, workflow: str, account_id: str, key: str) -> str | None:
+        """Who asked for a change; ``None`` if it is not known. Raises ``NotFound`` for no such change, ``Unavailable``."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                seen = await self._client.get_workflow_handle(_id(workflow, account_id, key)).describe()
+                return str((await seen.memo()).get(_ASKED_BY) or "") or None
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                raise NotFound("There is no such change that waits to be decided.") from error
+            raise Unavailable(
+                "Nothing can be decided right now. Try again in a moment.", code="temporal_unavailable", retry_after=PATIENCE
             ) from error
 
     async def decide(

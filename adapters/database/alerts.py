@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 
@@ -67,7 +68,11 @@ def change(connection: Connection, account_id: str, onboarding_id: str, alert: L
     on = alert is not None and alert.enabled
     balance = connection.execute(_READ_BALANCE, {"of": account_id}).scalar_one()
     below = alert.below_minor if alert is not None and on else _NEVER
-    row = {"below_minor": below, "armed": balance >= below} | ({"email": alert.email} if alert is not None else {})
+    row: dict[str, Any] = {"below_minor": below, "armed": balance >= below}
+    if alert is not None:
+        row["email"] = alert.email
+    if not on:
+        row["handed"] = _b.crossing  # a fall that nobody was told of yet is nobody's business any more
     if not connection.execute(update(balance_alerts).where(_b.account_id == account_id).values(**row)).rowcount:
         begin(connection, account_id, onboarding_id, alert)
 

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapters.database import account_plans, calling, existing, progress, step_keys
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import accounts, customers, memberships, numbers, onboardings, sessions, tenants, users
-from adapters.database.users import find_user, join
+from adapters.database.tables import accounts, customers, memberships, numbers, offers, onboardings, sessions, tenants, users
+from adapters.database.users import end_password, find_user, join, new_link
 from adapters.transactions import Transactions
 from domain.access import Role
 from domain.account_plans import PlanAssignment
@@ -48,6 +48,7 @@ _ACCOUNT = (
 _MEMBERS = select(memberships).where(_m.account_id == bindparam("account")).order_by(_m.member_id)
 _ELSEWHERE = select(_m.member_id).where(_m.member_id == bindparam("member"), _m.account_id != bindparam("account")).limit(1)
 _USER = select(users).where(_u.id == bindparam("member")).with_for_update(key_share=True)
+_UNINVITE = delete(offers).where(offers.c.account_id == bindparam("account"))
 _LEAVE = delete(memberships).where(_m.account_id == bindparam("account"), _m.member_id == bindparam("member"))
 _SIGN_OUT = delete(sessions).where(sessions.c.member_of == bindparam("account"), sessions.c.user_id == bindparam("member"))
 _TENANT = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
@@ -123,6 +124,8 @@ def _move_people(connection: Connection, transfer: Transfer, to: Tenant) -> None
     one gets the role, if both have proven the mailbox; otherwise nobody does.
     """
     moment = now()
+    # Invitations were the other white label's: links that are out lead nowhere here.
+    connection.execute(_UNINVITE, {"account": transfer.account_id})
     for member in connection.execute(_MEMBERS, {"account": transfer.account_id}).all():
         terms = {"account": transfer.account_id, "member": member.member_id}
         user = connection.execute(_USER, terms).first()
@@ -134,6 +137,10 @@ def _move_people(connection: Connection, transfer: Transfer, to: Tenant) -> None
         known = None if user is None or stays else find_user(connection, to.id, user.email)
         if user is not None and not stays and known is None:
             connection.execute(update(users).where(_u.id == user.id).values(tenant_id=to.id))
+            if user.proven_at is None:
+                # Whoever made this user may know the password, and belongs to the white label that is left.
+                end_password(connection, user.id)
+                new_link(connection, user.id, moment)
             continue
         connection.execute(_LEAVE, terms)
         connection.execute(_SIGN_OUT, terms)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Path, Response, status
 
 from domain import customers, keys
-from domain.access import Principal, Right
+from domain.access import Principal, Right, member_of
 from domain.customers import CustomerChange
 from domain.errors import Refused
 from domain.existing import AccountRecord
@@ -159,6 +159,15 @@ async def _decide(
 ) -> CustomerAnswer:
     await record_of(services, principal, account_id)
     need(principal, Right.APPROVE)
+    if verdict == "approve":
+        requester = member_of(await services.changes.asked_by("customer", account_id, change_id) or principal.id)
+        # The workflow itself refuses the requester, and whoever else is the same person by name.
+        if requester != principal.id and await services.people.may_be_one(principal.id, requester):
+            raise Problem(
+                "approver_is_requester",
+                "One person may know the passwords of whoever asked for this change and of whoever approves it here. Choose a "
+                "password of your own by the link of a new invitation, or ask another approver.",
+            )
     decision = Decision(actor=principal.actor, person=principal.person)
     try:
         done = await services.changes.decide("customer", account_id, change_id, verdict, decision)

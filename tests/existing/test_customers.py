@@ -172,6 +172,9 @@ async def test_a_limit_above_the_threshold_waits_with_the_rest_of_its_act_for_an
     assert told["detail"]["fields"] == "company, credit_limit_minor"
     assert told["detail"]["approved_by"] != told["actor"] == view["requested_by"]
     again = await change(house, account, credit_limit_minor=99_000)
+    puppet = await house.user("upper", UPPER.id, "puppet@example.com", "approver")
+    alone = await house.ask("POST", f"{again.headers['Location']}/approve", puppet)
+    assert (alone.status_code, alone.json()["code"]) == (403, "approver_is_requester"), "who asked knows this one's password"
     assert (await house.ask("POST", f"{again.headers['Location']}/reject", "approver")).status_code == 200
     assert (await house.account(account))["credit_limit_minor"] == 90_000
 

@@ -13,6 +13,7 @@ from domain.catalogue import Plan, PriceList
 from domain.onboarding import State
 from domain.transfers import Transfer
 from tests.existing.conftest import LOWER, OTHER, UPPER, House
+from tests.tenancy.conftest import PASSWORD
 from worker import onboarding_worker
 
 WHY = {"reason": "Moved to Leeds", "consent": "Agreed in writing"}
@@ -182,3 +183,16 @@ async def test_a_worker_that_dies_in_the_middle_leaves_it_to_the_next_one(house:
     calling = (await house.ask("GET", f"/v1/accounts/{account}/calling", "other")).json()
     assert (calling["may_call"], calling["switch_agrees"]) == (True, True)
     assert len([entry for entry in await house.timeline(view["id"]) if entry["event"] == "transferred"]) == 1
+
+
+async def test_a_password_that_the_former_white_label_knows_does_not_come_along(house: House) -> None:
+    account = (await house.customer())["account_id"]
+    token = await house.user("upper", account, "bo@harbour.example.com", "account_administrator")
+    assert (await transfer(house, account, "northway")).status_code == 200
+    assert (await house.ask("GET", f"/v1/accounts/{account}", token)).status_code == 401
+    body = {"email": "bo@harbour.example.com", "password": PASSWORD}
+    assert (await house.http.post("/v1/sessions", json=body)).status_code == 401
+    members = (await house.ask("GET", f"/v1/accounts/{account}/users", "other")).json()["items"]
+    assert "bo@harbour.example.com" in [member["email"] for member in members], (
+        "the person is the customer's, and can be invited"
+    )

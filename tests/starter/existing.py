@@ -62,6 +62,9 @@ class Obedient:
     async def start(self, workflow: str, change: Any) -> None:
         pass
 
+    async def asked_by(self, workflow: str, account_id: str, key: str) -> str | None:
+        return "key-of-somebody"
+
     async def decide(self, workflow: str, account_id: str, key: str, verdict: str, by: Any) -> bool:
         return True
 
