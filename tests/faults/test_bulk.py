@@ -1,5 +1,7 @@
 """The worker of a bulk run is killed (SIGKILL) in the middle of a batch: no row is started twice, none is lost."""
 
+import uuid
+
 import pytest
 
 from domain.access import Principal, Role
@@ -25,13 +27,15 @@ async def test_a_worker_killed_in_a_batch_starts_every_row_once(ground: Ground, 
     onboardings = Onboardings(ground.client, ground.database.reader, ground.database.catalogue, ground.settings.task_queue)
     office = BulkOffice(ground.client, ground.database.bulk, onboardings, ground.settings.task_queue)
     rows = [RawRow(number=number, line=number, data=an_order(number)) for number in range(1, ROWS + 1)]
-    run_id = bulk_run_id(TENANT.id, "bulk")
+    # A key of this test's own: the Temporal server is that of all cases, and ids follow from the key.
+    key = str(uuid.uuid4())
+    run_id = bulk_run_id(TENANT.id, key)
     checked = await RowCheck(onboardings, BY, TENANT, run_id, fingerprint="f").all(rows)
     ground.orders |= {row.begin.id: row.begin for row in checked if row.begin}
     assert len(ground.orders) == ROWS
     cue = ground.director.cue("starts.start", when, "kill", bulk_onboarding_id(run_id, DEADLY))
     async with ground.kept_worker():
-        await office.start(BY, TENANT, rows, Asked(fingerprint="f", rate=6000, at_once=100), "bulk")
+        await office.start(BY, TENANT, rows, Asked(fingerprint="f", rate=6000, at_once=100), key)
         await ground.client.get_workflow_handle(bulk_workflow_id(run_id)).result()
         for onboarding in ground.orders:
             assert await ground.over(onboarding) == "active"

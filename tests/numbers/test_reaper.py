@@ -96,6 +96,10 @@ async def test_the_schedule_is_made_once_runs_the_reaper_and_stays_paused(client
     await asyncio.gather(*(keep_reaping(client, queue) for _ in range(4)))
     handle = client.get_schedule_handle(schedule_id(queue))
     await handle.pause(note="while the database is moved")
+    # Temporal answers before the schedule has heard of it.
+    async with asyncio.timeout(30):
+        while not (await handle.describe()).schedule.state.paused:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.05)
     await keep_reaping(client, queue)
     described = (await handle.describe()).schedule
     assert described.state.paused
