@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from adapters.settings import Settings
 from domain.catalogue import Plan, PriceList
+from domain.mails import MailKind
 from domain.onboarding import State
 from domain.transfers import Transfer
 from tests.existing.conftest import LOWER, OTHER, UPPER, House
@@ -118,7 +119,11 @@ async def test_another_currency_and_orders_under_way_stand_in_the_way(house: Hou
 @pytest.mark.requirement("S5-25")
 async def test_the_customers_own_people_come_along_and_those_of_the_old_reseller_do_not(house: House) -> None:
     account, second = (await house.customer())["account_id"], (await house.live("upper", "Quay Ltd"))["account_id"]
-    own = await house.user("upper", account, "bo@harbour.example.com", "account_administrator")
+    who = {"act": "invite", "email": "bo@harbour.example.com", "name": "Bo", "role": "account_administrator"}
+    assert (await house.ask("POST", f"/v1/accounts/{account}/users", "upper", json=who)).status_code == 201
+    await house.post.arrives(who["email"], MailKind.INVITATION)
+    await house.set_password(house.post.link(who["email"], MailKind.INVITATION, "invitation"))
+    own = await house.token(who["email"])
     await house.create_user("upper", account, "cy@harbour.example.com", "standard_user")
     both = {"act": "add", "email": "cy@harbour.example.com", "role": "standard_user"}
     assert (await house.ask("POST", f"/v1/accounts/{second}/users", "upper", json=both)).status_code == 201
