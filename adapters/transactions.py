@@ -7,6 +7,7 @@ statement, which costs more than the statement.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Protocol, TypeVar
 import asyncpg
 import sqlalchemy.exc
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -129,13 +130,9 @@ def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, 
         # The driver's own idea of when a transaction begins is switched off; "begun" below says it.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout = {int(lock_seconds * 1000)}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "foreign_keys = ON",
-            f"query_only = {int(read_only)}",
-        ):
+        cursor.execute(f"PRAGMA busy_timeout = {int(lock_seconds * 1000)}")
+        _write_ahead(cursor, lock_seconds)
+        for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"query_only = {int(read_only)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -145,6 +142,24 @@ def _sqlite_engine(url: URL, connections: int, begin: str, lock_seconds: float, 
     event.listen(engine, "connect", opened)
     event.listen(engine, "begin", begun)
     return engine
+
+
+def _write_ahead(cursor: DBAPICursor, lock_seconds: float) -> None:
+    """Switch the file to its write-ahead log, once and for all who open it later.
+
+    Beside somebody who writes, SQLite refuses the switch at once, without its busy handler: both hold a shared lock, and
+    neither would let go. It passes with the other's transaction, so it is asked again.
+    """
+    until = time.monotonic() + lock_seconds
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class _Postgresql:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,19 @@ async def test_several_processes_may_migrate_at_once_and_again(empty_url: str) -
     await migrate(empty_url)
     tables = await look(empty_url, lambda connection: set(inspect(connection).get_table_names()))
     assert tables == {*metadata.tables, "alembic_version"}
+
+
+async def test_who_opens_a_new_file_waits_for_somebody_who_writes_to_it_already(tmp_path: Path) -> None:
+    """The one wait that SQLite does not do itself: a file that has no write-ahead log yet."""
+    file = tmp_path / "new.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    migrating = asyncio.create_task(migrate(f"sqlite:///{file}"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(migrating), 0.5)
+    other.execute("COMMIT")
+    other.close()
+    await migrating
 
 
 async def test_a_migration_takes_as_long_as_it_takes(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
