@@ -6,7 +6,7 @@ from itertools import islice
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from adapters.database import baskets, number_search, progress, step_keys
-from adapters.database.number_search import beyond
+from adapters.database.shelf import Shelf, beyond, shelf
 from adapters.database.statements import now
 from adapters.database.tables import numbers
 from adapters.transactions import Transactions
@@ -280,7 +280,7 @@ def _seek_digits(
     connection: Connection, tenant_id: str, criteria: NumberCriteria, first: str, past: str, wanted: int, chosen: set[str]
 ) -> list[str]:
     """Numbers that hold the segments, found without locks and then locked as far as they are still free."""
-    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    on = shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
     walking = (number.e164 for number in number_search.walk(connection, on, criteria.contains, first, past, wanted))
     held: list[str] = []
     # No more are locked than are taken: others pass over a locked number, and would miss the last ones.
@@ -297,7 +297,7 @@ def _find_blocks(
     ``count`` is a multiple of the criteria's own where several services want such a block. Those that were ``found`` before
     come first; where one of them cannot be had any more, the next is looked for near it.
     """
-    on = number_search.shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+    on = shelf(tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
     if not found:
         raise _too_few()
     taken: list[str] = []
@@ -317,7 +317,7 @@ def _find_blocks(
     return taken
 
 
-def _near(connection: Connection, on: number_search.Shelf, criteria: NumberCriteria, start: str) -> list[str]:
+def _near(connection: Connection, on: Shelf, criteria: NumberCriteria, start: str) -> list[str]:
     run = number_search.block(connection, on, criteria.contains, criteria.count, start, number_search.NEAR)
     if not run:
         raise _too_few()
@@ -330,7 +330,7 @@ def _blocks(connection: Connection, order: ReservationOrder) -> Blocks:
     for criteria, count in _wanted(order).items():
         if criteria.pick != "block" or criteria.pool not in _pools(order):
             continue
-        on = number_search.shelf(order.tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
+        on = shelf(order.tenant_id, criteria.pool, (criteria.grade,), criteria.prefix)
         start, found[criteria] = on.first, []
         for _ in range(count // criteria.count):
             run = [number.e164 for number in number_search.block(connection, on, criteria.contains, criteria.count, start)]

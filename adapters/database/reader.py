@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select, tuple_
 
 from adapters.database import page_tokens, tree
-from adapters.database.number_search import beyond
+from adapters.database.shelf import beyond
 from adapters.database.tables import accounts, ledger_entries, mail_log, numbers, onboardings, timeline
 from adapters.transactions import Transactions
 from domain.errors import NotFound

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event, text
 
-from adapters.database import Database, number_search
+from adapters.database import Database, number_search, shelf
 from domain.errors import NumberUnavailable
 from domain.numbers import PUBLIC, Grade, NumberSearch, grade_of
 from tests.adapters.database.conftest import TENANT
@@ -245,11 +245,13 @@ async def test_counted_ranges_are_sought_in_the_index_of_free_numbers(database: 
         if kind == "sqlite":
             lists = {name: f'["{values[0]}"]' for name, values in lists.items()}
         found = []
-        for statement in (number_search._RANGES[kind], number_search._POINTS[kind], number_search._PAGE[kind]):
+        asked = (shelf._RANGES[kind], shelf._POINTS[kind], shelf._PAGE[kind], shelf._sieve(2, kind))
+        for statement in asked:
             explained = text(explain + statement.text).bindparams(
                 *(bind for name, bind in statement._bindparams.items() if name in lists)
             )
-            given_terms = {name: (terms | lists | {"start": "+44121"})[name] for name in statement._bindparams}
+            given = terms | lists | {"start": "+44121", "like0": "%12%", "like1": "%34%"}
+            given_terms = {name: given[name] for name in statement._bindparams}
             found.append("\n".join(" ".join(map(str, row)) for row in connection.execute(explained, given_terms)))
         return found
 
