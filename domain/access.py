@@ -82,6 +82,11 @@ class Principal(Value):
     def allowed(self) -> frozenset[Right]:
         return rights_of(self.role, self.rights)
 
+    @property
+    def sells(self) -> bool:
+        """Whether it acts for whoever sells (platform, white label), not for a customer of theirs."""
+        return self.role in _OF_AN_OPERATOR
+
     def may(self, right: Right) -> bool:
         return right in self.allowed
 

@@ -99,6 +99,13 @@ def need(principal: Principal, right: Right) -> None:
         raise Problem("not_allowed", f"The role {role} has no right to {what} here. Use a key or a session with more rights.")
 
 
+def need_of_seller(principal: Principal, right: Right) -> None:
+    """The same for what a customer's own people never decide, whatever they may do in their account: who pays, what is undone."""
+    need(principal, right)
+    if not principal.sells:
+        raise Problem("not_allowed", "This is for the white label to decide, not for its customer. Ask your provider.")
+
+
 async def own_tenant(services: Services, principal: Principal, white_label: str | None) -> Tenant:
     """The white label that a request is about: the caller's own, or one below it that is named (C12).
 

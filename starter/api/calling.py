@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field, StrictBool
 
 from domain import keys, line_rules
-from domain.access import Principal, Right, Role
+from domain.access import Principal, Right
 from domain.calling import (
     Calling,
     CallingChange,
@@ -23,7 +23,7 @@ from domain.calling import (
 from domain.customer import LongText, Text
 from domain.rules import Finding, Severity
 from starter import problems
-from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, need_of_seller, own_tenant
 from starter.api.described import problems as declared
 from starter.schemas.base import Body, Listing, WhiteLabel, WrittenDay
 from starter.schemas.orders import DialRuleBodies
@@ -166,10 +166,8 @@ async def change_calling(
 
 async def _own(services: Services, principal: Principal, account_id: str) -> Calling:
     calling = await services.callings.get(account_id, principal.tenant_id)
-    need(principal, Right.OPERATE)
-    if principal.role is Role.ACCOUNT_ADMINISTRATOR:
-        # Who administers the account operates it, and does not decide about its debts, its end or its price.
-        raise problems.Problem("not_allowed", "Whether an account may call is for its white label to decide. Ask them.")
+    # Who administers the account operates it, and does not decide about its debts, its end or its price.
+    need_of_seller(principal, Right.OPERATE)
     return calling
 
 

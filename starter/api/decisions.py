@@ -13,7 +13,7 @@ from domain.orders import Administration
 from domain.views import OnboardingView
 from domain.voice import Credentials
 from starter import lines
-from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need
+from starter.api.access import Authenticated, Caller, DecisionKey, Own, Strict, Work, need, need_of_seller
 from starter.api.described import problems
 from starter.assessment import may_make_admins, on_behalf, quoted_terms
 from starter.problems import Problem
@@ -73,7 +73,7 @@ def _update_id(principal: Principal, update: str, once: _Repeatable) -> str | No
 @router.post("/approve", summary="Approve")
 async def approve(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Lets an order go on that waits for approval. Not for the one who placed it."""
-    need(principal, Right.APPROVE)
+    need_of_seller(principal, Right.APPROVE)
     requester = member_of(view.requested_by)
     # The workflow itself refuses the requester, and whoever else is the same person by name.
     if requester != principal.id and await services.people.may_be_one(principal.id, requester):
@@ -88,7 +88,7 @@ async def approve(principal: Caller, view: Own, services: Work, once: Once, body
 @router.post("/activate", summary="Activate: the customer's to do")
 async def activate(principal: Caller, view: Own) -> OnboardingStatus:
     """Always refused: an account that its customer administers is activated by the customer, from the letter (S1-09, C1)."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     if view.order.administration is Administration.OPERATOR:
         raise Refused("You administer this account, so it is activated by itself. There is nothing to do.", code="not_waiting")
     raise Refused(
@@ -101,14 +101,14 @@ async def activate(principal: Caller, view: Own) -> OnboardingStatus:
 @router.post("/reject", summary="Reject")
 async def reject(principal: Caller, view: Own, services: Work, once: Once, body: RejectBody) -> OnboardingStatus:
     """Refuses an order that waits for approval; what was reserved is released."""
-    need(principal, Right.APPROVE)
+    need_of_seller(principal, Right.APPROVE)
     return await _decide(services, principal, view, "reject", body, once)
 
 
 @router.post("/cancel", summary="Cancel")
 async def cancel(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Undoes everything. Possible until the service is active."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     return await _decide(services, principal, view, "cancel", body, once)
 
 
@@ -116,7 +116,7 @@ async def cancel(principal: Caller, view: Own, services: Work, once: Once, body:
 async def substitute(principal: Caller, view: Own, services: Work, once: Once, body: SubstituteBody) -> OnboardingStatus:
     """For an order whose named number somebody else got first: one of its grade is held at the same price (`GET .../status`
     tells which). Accepted, the order goes on; declined, it ends and everything is undone."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     answer = SubstituteAnswer(
         actor=principal.actor,
         person=principal.person,
@@ -130,14 +130,14 @@ async def substitute(principal: Caller, view: Own, services: Work, once: Once, b
 @router.post("/resend-activation", summary="Send a new activation link")
 async def resend_activation(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """The links sent before stop working."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     return await _decide(services, principal, view, "resend_activation", body, once)
 
 
 @router.post("/correct", summary="Correct contact data")
 async def correct(principal: Caller, view: Own, services: Work, once: Once, body: CorrectBody) -> OnboardingStatus:
     """Corrects what an onboarding is held for; the step that failed is tried again."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     _may_say_who_administers(principal, view)
     correction = Correction(actor=principal.actor, reason=body.reason, email=body.email, fingerprint=once.fingerprint)
     return await services.onboardings.steer(view.id, "correct", correction, _update_id(principal, "correct", once))
@@ -148,7 +148,7 @@ async def take_over(
     request: Request, principal: Caller, view: Own, services: Work, once: Once, body: TakeOverBody
 ) -> OnboardingStatus:
     """For an order whose customer was to activate it and cannot: you administer it, the white label pays, the link is void."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     _may_say_who_administers(principal, view)
     tenant = await quoted_terms(services.prices, await services.catalogue.tenant(view.tenant_id), view)
     address = request.client.host if request.client else None
@@ -162,21 +162,21 @@ async def take_over(
 @router.post("/retry", summary="Try again")
 async def retry(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Tries the step again that an onboarding is held for."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     return await _decide(services, principal, view, "retry", body, once)
 
 
 @router.post("/give-up", summary="Give up")
 async def give_up(principal: Caller, view: Own, services: Work, once: Once, body: Why = None) -> OnboardingStatus:
     """Ends a held onboarding; everything is undone."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     return await _decide(services, principal, view, "give_up", body, once)
 
 
 @router.post("/resolve-undo", summary="Resolve a stuck undo")
 async def resolve_undo(principal: Caller, view: Own, services: Work, once: Once, body: ResolveUndoBody) -> OnboardingStatus:
     """For an effect that could not be undone: it was dealt with by hand, or shall be tried again now."""
-    need(principal, Right.OPERATE)
+    need_of_seller(principal, Right.OPERATE)
     resolution = UndoResolution(
         actor=principal.actor, undo=body.undo, resolved=body.resolved, reason=body.reason, fingerprint=once.fingerprint
     )
