@@ -10,9 +10,9 @@ from datetime import datetime
 _NAMESPACE = uuid.UUID("6b0b5b3a-7d0f-5c53-9c6e-6f0d0c5d1a10")
 
 
-def onboarding_id(tenant_id: str, idempotency_key: str) -> str:
-    """The id of the onboarding that this client's ``Idempotency-Key`` stands for; scoped to the tenant."""
-    return str(uuid.uuid5(_NAMESPACE, f"onboarding\n{tenant_id}\n{idempotency_key}"))
+def onboarding_id(scope: str, idempotency_key: str) -> str:
+    """The id of the onboarding that this client's ``Idempotency-Key`` stands for. ``scope``: the tenant, or the account added to."""
+    return str(uuid.uuid5(_NAMESPACE, f"onboarding\n{scope}\n{idempotency_key}"))
 
 
 def workflow_id(onboarding: str) -> str:

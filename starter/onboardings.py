@@ -102,7 +102,7 @@ class Onboardings:
         adds_to: AccountRecord | None = None,
         onboarding_id: str | None = None,
     ) -> Started:
-        """Start the onboarding of an order, once per tenant and ``idempotency_key``.
+        """Start the onboarding of an order, once per ``idempotency_key`` of the tenant; of the account for an order that adds to one.
 
         ``fingerprint`` recognises the request, ``address`` is the client's IP address for the record of accepted terms,
         ``wanted`` what goes no further than this in clear, ``adds_to`` is the account that the order names, if it names one.
@@ -110,7 +110,9 @@ class Onboardings:
         for an order that cannot be or a key that stands for another request, ``Unavailable``
         without Temporal: then the same request with the same key is safe to send again.
         """
-        onboarding = onboarding_id or keys.onboarding_id(tenant.id, idempotency_key)
+        # An account may move to another white label between two sendings of the same request.
+        scope = adds_to.account_id if adds_to else tenant.id
+        onboarding = onboarding_id or keys.onboarding_id(scope, idempotency_key)
         # The row outlives the workflow's history, which Temporal deletes after its retention: without this look a key
         # from last year would start anew.
         earlier = await self._row(onboarding)

@@ -201,3 +201,14 @@ async def test_a_password_that_the_former_white_label_knows_does_not_come_along(
     assert "bo@harbour.example.com" in [member["email"] for member in members], (
         "the person is the customer's, and can be invited"
     )
+
+
+async def test_an_order_that_is_sent_again_after_the_move_is_the_one_that_it_was(house: House) -> None:
+    """Without an answer the same request is sent again: by then the account may be somebody else's."""
+    account = (await house.customer())["account_id"]
+    sent = {"key": str(uuid.uuid4()), "services": [{"label": "New line"}]}
+    first = await house.add("platform", account, **sent)
+    await house.ended(first.json()["id"], "platform")
+    assert (await transfer(house, account, "northway")).status_code == 200
+    again = await house.add("platform", account, **sent)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
