@@ -1,6 +1,7 @@
 """A customer after the order: what is known, and what can be changed (S3-61, S5-07, S5-24, S5-26)."""
 
 import hashlib
+import math
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -14,7 +15,7 @@ from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
 from domain.money import Currency
-from domain.orders import AccountType
+from domain.orders import AccountType, Payer
 from domain.rules import Finding, Severity
 
 D = TypeVar("D", bound=Value)
@@ -184,18 +185,27 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *,
             say("currency_fixed", "/currency", message, fix)
         elif after.currency != tenant.currency:
             say("currency_not_sold", "/currency", f"This white label sells in {tenant.currency} only.", "Leave it as it is.")
-    limit, most = after.credit_limit_minor, tenant.approval.credit_limit_over_minor
-    if most is not None and not approved and limit > max(most, before.credit_limit_minor):
+    most = tenant.decided_alone(tenant.approval.credit_limit_over_minor, after.currency)
+    had, has = _spendable(account, before), _spendable(account, after)
+    # In another currency the same figure is another limit.
+    if most is not None and not approved and has > most and (has > had or after.currency != before.currency):
+        unlimited = has == math.inf
+        message = "Without a limit its parent pays whatever this customer orders" if unlimited else "A limit as high as this"
         say(
             "credit_limit_needs_approval",
             "/credit_limit_minor",
-            "A credit limit as high as this is not for one person to decide: somebody who approves has to agree.",
-            f"Choose one of at most {most}, or have it approved.",
+            f"{message}, which is not for one person to decide: somebody who approves has to agree.",
+            f"Choose one from 1 to {most}, or have it approved." if most else "Have it approved.",
         )
-    if limit > before.credit_limit_minor and account.account_type is AccountType.PREPAID:
+    if after.credit_limit_minor > before.credit_limit_minor and account.account_type is AccountType.PREPAID:
         message = "A credit limit counts for postpaid accounts only; this account is prepaid and can spend what it has."
         say("credit_limit_not_counted", "/credit_limit_minor", message, "Leave it out.", Severity.WARNING)
     return found
+
+
+def _spendable(account: AccountRecord, shown: CustomerDocument) -> float:
+    """How much the limit lets the customer spend. 0 caps nothing where the parent pays, and gives nothing where it does not (C3)."""
+    return shown.credit_limit_minor or (math.inf if account.payer is Payer.PARENT else 0)
 
 
 def _missing(tenant: Tenant, shown: CustomerDocument) -> set[str]:
