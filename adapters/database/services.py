@@ -27,7 +27,7 @@ from domain.services import (
 
 _o, _n, _r, _s = onboardings.c, numbers.c, number_releases.c, services.c
 _ORDERS = (
-    select(_o.id, _o.order)
+    select(_o.id, _o.order, _o.quote)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)
     .order_by(_o.created_at, _o.id)
 )
@@ -147,6 +147,8 @@ def _service(
         account_id=account_id,
         onboarding_id=row.id,
         numbers=tuple(mine),
+        # As it was sold: which type is the default may change.
+        type=next(iter(row.quote.service_types[position : position + 1]), service.type),
         settings=later.settings if later else ordered,
         version=later.version if later else 0,
         switch_version=later.switch_version if later else 0,
