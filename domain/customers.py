@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
@@ -53,13 +53,15 @@ class CustomerChange(AccountChange):
     """A JSON merge patch (RFC 7396) of the document: all of it or nothing.
 
     ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked. ``person`` is whose key the
-    actor's is. One that ``needs_approval`` waits for somebody else, who is then in ``approved_by`` (S2-26).
+    actor's is. One that ``needs_approval`` waits for somebody else, for as long as ``decided_within``, who is then in
+    ``approved_by`` (S2-26).
     """
 
     patch: dict[str, Any]
     if_match: str | None = None
     person: str | None = None
     needs_approval: bool = False
+    decided_within: timedelta = timedelta(days=7)
     approved_by: str | None = None
 
 
