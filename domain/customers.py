@@ -15,7 +15,7 @@ from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
 from domain.money import Currency
-from domain.orders import AccountType, Payer
+from domain.orders import AccountKind, AccountType, Payer
 from domain.rules import Finding, Severity
 
 D = TypeVar("D", bound=Value)
@@ -181,10 +181,20 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *,
             "The customer has telephone numbers, which need the address where they are used: emergency services are sent there.",
             "Change it instead of removing it.",
         )
+    reseller = account.kind is AccountKind.RESELLER
+    if reseller and after.late_payment_exempt != before.late_payment_exempt:
+        message = "A reseller has no telephones that could be suspended; its customers each have an exemption of their own."
+        say("account_is_reseller", "/late_payment_exempt", message, "Leave it as it is.")
     if after.currency != before.currency:
-        if account.postings:
+        if reseller:
+            message = "The customers of this reseller are sold to in its currency."
+            say("currency_fixed", "/currency", message, "Leave it as it is.")
+        elif account.postings:
             message, fix = "The account has entries in its currency, which is fixed since the first.", "Leave it as it is."
             say("currency_fixed", "/currency", message, fix)
+        elif account.ordering or account.held_minor or account.balance_minor:
+            message = "Money is held or authorised for an order of this account that is under way, in the currency that it has."
+            say("currency_in_use", "/currency", message, "Wait until the order has ended, or cancel it.")
         elif after.currency != tenant.currency:
             say("currency_not_sold", "/currency", f"This white label sells in {tenant.currency} only.", "Leave it as it is.")
     most = tenant.decided_alone(tenant.approval.credit_limit_over_minor, after.currency)

@@ -160,6 +160,8 @@ async def _decide(
 ) -> CustomerAnswer:
     await record_of(services, principal, account_id)
     need(principal, Right.APPROVE)
+    if principal.scope == account_id:  # a reseller's approvers decide about its customers
+        raise Problem("not_allowed", "What an account may spend is approved by the one above it, not by its own people.")
     if verdict == "approve":
         requester = member_of(await services.changes.asked_by("customer", account_id, change_id) or principal.id)
         # The workflow itself refuses the requester, and whoever else is the same person by name.
