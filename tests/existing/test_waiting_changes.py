@@ -99,6 +99,16 @@ async def test_who_decides_too_late_is_told_so(house: House) -> None:
     assert (await house.account(account))["credit_limit_minor"] == 50_000
 
 
+async def test_what_a_former_white_label_asked_for_is_not_done_after_the_customer_has_moved(house: House) -> None:
+    await threshold(house, 60_000)
+    account = (await house.live("upper"))["account_id"]
+    asked = await change(house, account, credit_limit_minor=90_000)
+    assert (await transfer(house, account, LOWER.slug)).status_code == 200
+    late = await house.ask("POST", f"{asked.headers['Location']}/approve", "platform")
+    assert (late.status_code, late.json()["code"]) == (409, "moved_meanwhile")
+    assert (await house.account(account))["credit_limit_minor"] == 50_000
+
+
 async def test_a_key_stands_for_one_body_also_when_customers_and_services_are_changed_or_moved(house: House) -> None:
     await threshold(house, 60_000)
     account = (await house.customer())["account_id"]
