@@ -195,6 +195,13 @@ class Tenant(Value):
         found = (one for one in self.offered if code in {None, one.code} and one.valid_on(day))
         return next(found, None)
 
+    def decided_alone(self, most: int | None, currency: Currency) -> int | None:
+        """Up to which amount of ``currency`` this threshold of the approval policy asks nobody; ``None`` for any.
+
+        Thresholds are in the white label's currency. What is in another one cannot be compared, so a person looks at it.
+        """
+        return 0 if most is not None and currency != self.currency else most
+
     def currency_of(self, prices: PriceList) -> Currency:
         return prices.currency or self.currency
 

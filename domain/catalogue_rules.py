@@ -93,10 +93,10 @@ def _service_findings(order: Order, tenant: Tenant, service: Service, pointer: s
     if order.segment not in kind.segments:
         message = f"{order.segment.value.capitalize()} customers cannot have this type of service ({kind.name})."
         yield _error("not_in_segment", f"{pointer}/type", message, "Choose another type, or make the customer another kind.")
-    yield from _beyond_type(service, kind, pointer)
+    yield from beyond_type(service, kind, pointer)
 
 
-def _beyond_type(service: Service, kind: ServiceType, pointer: str) -> Iterator[Finding]:
+def beyond_type(service: Service, kind: ServiceType, pointer: str) -> Iterator[Finding]:
     """What a service asks for that its type does not include."""
     count = service.numbers.count
     if kind.needs_number and count == 0:

@@ -1,7 +1,8 @@
 """A customer after the order: what is known, and what can be changed (S3-61, S5-07, S5-24, S5-26)."""
 
 import hashlib
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
@@ -14,7 +15,7 @@ from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
 from domain.money import Currency
-from domain.orders import AccountType
+from domain.orders import AccountKind, AccountType, Payer
 from domain.rules import Finding, Severity
 
 D = TypeVar("D", bound=Value)
@@ -52,13 +53,15 @@ class CustomerChange(AccountChange):
     """A JSON merge patch (RFC 7396) of the document: all of it or nothing.
 
     ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked. ``person`` is whose key the
-    actor's is. One that ``needs_approval`` waits for somebody else, who is then in ``approved_by`` (S2-26).
+    actor's is. One that ``needs_approval`` waits for somebody else, for as long as ``decided_within``, who is then in
+    ``approved_by`` (S2-26).
     """
 
     patch: dict[str, Any]
     if_match: str | None = None
     person: str | None = None
     needs_approval: bool = False
+    decided_within: timedelta = timedelta(days=7)
     approved_by: str | None = None
 
 
@@ -178,24 +181,43 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *,
             "The customer has telephone numbers, which need the address where they are used: emergency services are sent there.",
             "Change it instead of removing it.",
         )
+    reseller = account.kind is AccountKind.RESELLER
+    if reseller and after.late_payment_exempt != before.late_payment_exempt:
+        message = "A reseller has no telephones that could be suspended; its customers each have an exemption of their own."
+        say("account_is_reseller", "/late_payment_exempt", message, "Leave it as it is.")
     if after.currency != before.currency:
-        if account.postings:
+        if reseller:
+            message = "The customers of this reseller are sold to in its currency."
+            say("currency_fixed", "/currency", message, "Leave it as it is.")
+        elif account.postings:
             message, fix = "The account has entries in its currency, which is fixed since the first.", "Leave it as it is."
             say("currency_fixed", "/currency", message, fix)
+        elif account.ordering or account.held_minor or account.balance_minor:
+            message = "Money is held or authorised for an order of this account that is under way, in the currency that it has."
+            say("currency_in_use", "/currency", message, "Wait until the order has ended, or cancel it.")
         elif after.currency != tenant.currency:
             say("currency_not_sold", "/currency", f"This white label sells in {tenant.currency} only.", "Leave it as it is.")
-    limit, most = after.credit_limit_minor, tenant.approval.credit_limit_over_minor
-    if most is not None and not approved and limit > max(most, before.credit_limit_minor):
+    most = tenant.decided_alone(tenant.approval.credit_limit_over_minor, after.currency)
+    had, has = _spendable(account, before), _spendable(account, after)
+    # In another currency the same figure is another limit.
+    if most is not None and not approved and has > most and (has > had or after.currency != before.currency):
+        unlimited = has == math.inf
+        message = "Without a limit its parent pays whatever this customer orders" if unlimited else "A limit as high as this"
         say(
             "credit_limit_needs_approval",
             "/credit_limit_minor",
-            "A credit limit as high as this is not for one person to decide: somebody who approves has to agree.",
-            f"Choose one of at most {most}, or have it approved.",
+            f"{message}, which is not for one person to decide: somebody who approves has to agree.",
+            f"Choose one from 1 to {most}, or have it approved." if most else "Have it approved.",
         )
-    if limit > before.credit_limit_minor and account.account_type is AccountType.PREPAID:
+    if after.credit_limit_minor > before.credit_limit_minor and account.account_type is AccountType.PREPAID:
         message = "A credit limit counts for postpaid accounts only; this account is prepaid and can spend what it has."
         say("credit_limit_not_counted", "/credit_limit_minor", message, "Leave it out.", Severity.WARNING)
     return found
+
+
+def _spendable(account: AccountRecord, shown: CustomerDocument) -> float:
+    """How much the limit lets the customer spend. 0 caps nothing where the parent pays, and gives nothing where it does not (C3)."""
+    return shown.credit_limit_minor or (math.inf if account.payer is Payer.PARENT else 0)
 
 
 def _missing(tenant: Tenant, shown: CustomerDocument) -> set[str]:

@@ -16,7 +16,8 @@ class AccountRecord(Value):
     """An active account as an order for it, or a change of it, must know it. Money in minor units of ``currency``.
 
     ``onboarding_id`` is the order that opened it; ``plan`` of ``price_list`` decides its charges now (S2-20). ``services`` and ``numbers`` are what it
-    has. ``postings`` says whether a ledger has an entry for it.
+    has. ``postings`` says whether a ledger has an entry for it, ``ordering`` whether an order for it is under way, whose money may be
+    held or authorised.
     """
 
     account_id: str
@@ -43,6 +44,7 @@ class AccountRecord(Value):
     services: int
     numbers: int
     postings: bool
+    ordering: bool = False
 
 
 class AccountBook(Protocol):

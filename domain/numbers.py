@@ -1,5 +1,6 @@
 """Telephone numbers: how they are asked for, how memorable they are, how they are held."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -140,6 +141,26 @@ class Reservation(Value):
     def instead_of(self, e164: str) -> str:
         """The number itself, or the one that is held in its place."""
         return next((one.given for one in self.substitutes if one.lost == e164), e164)
+
+    def counted(self, position: int, wished: NumberSelection) -> tuple[str, ...]:
+        """A service's numbers as its settings count them: in the order in which they were named, else by their digits."""
+        return tuple(self.instead_of(e164) for e164 in wished.explicit) or self.of_service(position)
+
+
+def stand_ins(named: Collection[str], had: Collection[str], grades: Mapping[str, str]) -> tuple[Substitute, ...]:
+    """Which of the numbers that a service had stand in for those that it named and did not get.
+
+    By grade, and within it by their digits: so it is told by what is held, and whoever asks, whenever, is told the same.
+    """
+    lost, given = sorted(set(named) - set(had)), sorted(set(had) - set(named))
+    pairs = []
+    for grade in sorted({grades.get(e164, "") for e164 in lost}):
+        alike = [[e164 for e164 in some if grades.get(e164, "") == grade] for some in (lost, given)]
+        pairs += list(zip(*alike, strict=False))
+    # Grades may have been changed since.
+    paired = {e164 for pair in pairs for e164 in pair}
+    pairs += zip((e for e in lost if e not in paired), (e for e in given if e not in paired), strict=False)
+    return tuple(Substitute(lost=one, given=other) for one, other in pairs)
 
 
 class NumberState(StrEnum):

@@ -212,14 +212,13 @@ def blocking(found: Sequence[Finding], acknowledged: Collection[str] = ()) -> li
 def approval_reasons(order: Order, price: Quote, tenant: Tenant, explicit_grades: Mapping[str, Grade]) -> tuple[str, ...]:
     """Why an approver must look at this order first; empty if nobody needs to."""
     policy, reasons = tenant.approval, []
-    # The limits are in the white label's currency. What is in another one cannot be compared, so a person looks at it.
-    foreign = price.currency != tenant.currency
-    if policy.total_over_minor is not None and price.total_minor > (0 if foreign else policy.total_over_minor):
-        reasons.append("total")
-    if policy.credit_limit_over_minor is not None and order.credit_limit_minor > (
-        0 if foreign else policy.credit_limit_over_minor
+    for reason, minor, over in (
+        ("total", price.total_minor, policy.total_over_minor),
+        ("credit_limit", order.credit_limit_minor, policy.credit_limit_over_minor),
     ):
-        reasons.append("credit_limit")
+        most = tenant.decided_alone(over, price.currency)
+        if most is not None and minor > most:
+            reasons.append(reason)
     if any(grade in policy.grades for grade in grades_ordered(order, explicit_grades)):
         reasons.append("number_grade")
     return tuple(reasons)

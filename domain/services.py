@@ -6,7 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
-from domain import line_rules
+from domain import catalogue_rules, line_rules
 from domain.base import Value
 from domain.catalogue import Tenant
 from domain.customer import E164, Address, Text
@@ -38,7 +38,7 @@ class ServiceSettings(Value):
 class ServiceRecord(Value):
     """A service of an active account as it stands. ``line`` is its id, and the name of its line on the switch.
 
-    ``numbers`` are those that it has now. ``switch_version`` is the newest version that the switch is known to hold; version 0
+    ``numbers`` are those that it has now; ``type`` is the code of its service type, the default one if unset. ``switch_version`` is the newest version that the switch is known to hold; version 0
     is as it was ordered.
     """
 
@@ -47,6 +47,7 @@ class ServiceRecord(Value):
     onboarding_id: str
     numbers: tuple[E164, ...]
     settings: ServiceSettings
+    type: str | None = None
     version: int = 0
     switch_version: int = 0
 
@@ -136,6 +137,7 @@ def findings(
     if account.segment is Segment.RESIDENTIAL and most is not None and not 0 < after.max_channels <= most:
         message, fix = f"Residential customers have at most {most} calls at once.", "Allow fewer."
         found.append(Finding(code="not_in_segment", pointer="/max_channels", message=message, fix=fix))
+    found += _beyond_type(mine, after, tenant)
     for e164, number in after.numbers.items():
         place = f"/numbers/{e164}"
         if e164 not in mine.numbers:
@@ -148,3 +150,30 @@ def findings(
             message = "A telephone number needs the address where it is used: emergency services are sent there."
             found.append(Finding(code="service_address_missing", pointer=place, message=message, fix="Add it."))
     return found
+
+
+def _beyond_type(mine: ServiceRecord, after: ServiceSettings, tenant: Tenant) -> list[Finding]:
+    """What the change asks for that the service's type does not include. What it has already, it keeps: types change, services stay."""
+    kind = tenant.service_type(mine.type)
+    if kind is None:  # as of a white label that it was moved to, which does not sell this
+        return []
+    before = mine.document
+    changed = tuple(
+        NumberSetting(number=position, **number.model_dump())
+        for position, e164 in enumerate(mine.numbers)
+        if (number := after.numbers.get(e164, NumberSettings())) not in {NumberSettings(), before.numbers[e164]}
+    )
+    asked = Service(
+        numbers=NumberSelection(explicit=mine.numbers),
+        max_channels=after.max_channels,
+        caller_id=after.caller_id if after.caller_id != before.caller_id else None,
+        settings=changed,
+    )
+    about = {"/caller_id": "/caller_id", "/settings": "/numbers"}
+    if after.max_channels != before.max_channels:
+        about["/max_channels"] = "/max_channels"
+    return [
+        finding.model_copy(update={"pointer": about[finding.pointer]})
+        for finding in catalogue_rules.beyond_type(asked, kind, "")
+        if finding.pointer in about
+    ]

@@ -40,6 +40,8 @@ class OnboardingView(Value):
     account_number: str | None = None
     sip_domain: str | None = None
     """Where its lines are, if not in the domain of its white label."""
+    service_numbers: tuple[tuple[str, ...], ...] = ()
+    """The same numbers, service by service, in the order in which the order named them."""
 
 
 class TimelineEvent(Value):

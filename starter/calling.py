@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from domain.calling import Calling, CallingChange, CallingOutcome
 from domain.errors import Refused, Unavailable
 from domain.ports import CallingRecords, CallUsage
+from starter.changes import expect_same
 
 PATIENCE = 5.0
 """Seconds that a person waits for our records and the switch to agree, before being told that they will."""
@@ -69,7 +70,7 @@ class Callings:
                     static_summary=f"{change.act} {change.reason or ''}".strip(),
                 )
         except WorkflowAlreadyStartedError:
-            await self._expect_same(workflow_id, fingerprint)
+            await expect_same(self._client, workflow_id, fingerprint)
             repeated = True
         except (RPCError, RuntimeError, TimeoutError) as error:
             _log.warning("change of calling refused by Temporal", extra={"cause": type(error).__name__})
@@ -81,24 +82,6 @@ class Callings:
             ) from error
         result = await self._result(workflow_id)
         return await self._records.get(change.account_id) if repeated and result is not None else result
-
-    async def _expect_same(self, workflow_id: str, fingerprint: str) -> None:
-        """Raises ``Refused`` if this change was asked for by another request; one from before that was noted is believed."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                first = await self._client.get_workflow_handle(workflow_id).describe()
-                said = await first.memo_value("fingerprint", default=fingerprint, type_hint=str)
-        except (RPCError, RuntimeError, TimeoutError) as error:
-            raise Unavailable(
-                "What this Idempotency-Key stands for cannot be looked up right now. Nothing was changed; send the same again.",
-                code="temporal_unavailable",
-                retry_after=PATIENCE,
-            ) from error
-        if said != fingerprint:
-            raise Refused(
-                "This Idempotency-Key was used for another request before, so nothing was changed. Use a new key.",
-                code="idempotency_key_reused",
-            )
 
     async def _result(self, workflow_id: str) -> Calling | None:
         handle = self._client.get_workflow_handle(workflow_id, result_type=CallingOutcome)

@@ -147,7 +147,7 @@ async def show(token: str, services: Work, sent: Annotated[str | None, Query()] 
 
 async def _page(services: Services, visit: _Visit, state: State, waits_for: str | None, *, pressed: bool) -> Response:
     if state is State.ACTIVE:
-        return render("active.html", visit=visit, numbers=lines.numbers_by_service(visit.view))
+        return render("active.html", visit=visit, numbers=visit.view.service_numbers)
     if state.is_final:
         raise _Ended(words.closed(visit.view), 410, visit.tenant)
     if state is State.AWAITING_ACTIVATION and not pressed:
@@ -159,7 +159,7 @@ async def _page(services: Services, visit: _Visit, state: State, waits_for: str 
 
 
 def _activation(visit: _Visit, *, error: str | None = None, ticked: bool = False, status: int = 200) -> HTMLResponse:
-    numbers = lines.numbers_by_service(visit.view)
+    numbers = visit.view.service_numbers
     terms = visit.tenant.terms
     return render("activation.html", status=status, visit=visit, numbers=numbers, error=error, ticked=ticked, terms=terms)
 

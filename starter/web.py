@@ -11,6 +11,7 @@ from starter.api import (
     call_records,
     calling,
     catalogue,
+    customer_changes,
     customers,
     decisions,
     described,
@@ -92,6 +93,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(module.router)
     app.include_router(onboardings.checks)
     app.include_router(customers.router)
+    app.include_router(customer_changes.router)
     app.include_router(services_api.router)
     app.include_router(transfers.router)
     app.include_router(bulk.about)

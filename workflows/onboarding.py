@@ -360,9 +360,7 @@ class OnboardingWorkflow(Reversible):
 
     def _line(self, position: int) -> Line:
         service, calling = self._onboarding.order.services[position], self._onboarding.calling
-        # Named numbers in the order in which they were named: that is how their settings count them.
-        named = tuple(self._reservation.instead_of(e164) for e164 in service.numbers.explicit)
-        numbers = named or self._reservation.of_service(position)
+        numbers = self._reservation.counted(position, service.numbers)
         shown = self._reservation.instead_of(service.caller_id) if service.caller_id else None
         return Line(
             key=self._key(f"{Step.PROVISION_LINE}:{position}"),

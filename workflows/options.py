@@ -77,8 +77,6 @@ SWEEP = ActivityConfig(
 REMIND_OPERATORS = timedelta(days=1)
 """How often operators are reminded of what only they can move."""
 
-APPROVAL_WINDOW = timedelta(days=7)
-"""How long a change of a customer waits for a second person."""
 BATCH = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5),
     heartbeat_timeout=timedelta(seconds=30),

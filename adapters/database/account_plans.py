@@ -14,7 +14,7 @@ from domain.onboarding import Entry, State
 
 _a, _o, _p = accounts.c, onboardings.c, plan_assignments.c
 
-_ACCOUNT = select(_a.status, _a.parent_id, _a.currency, _a.activated_at).where(_a.id == bindparam("of"), _a.kind == "customer")
+_ACCOUNT = select(_a.status, _a.parent_id, _a.currency, _a.activated_at).where(_a.id == bindparam("of"), _a.kind != "platform")
 _FIRST_ORDER = (
     select(_o.id, _o.order, _o.quote, _o.requested_by, _o.created_at)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)

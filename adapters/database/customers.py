@@ -29,6 +29,7 @@ from domain.rules import Finding, blocking
 _a, _o, _c = accounts.c, onboardings.c, customers.c
 # One change of an account at a time: each sees what the one before it has made.
 _LOCK = select(_o.id).where(_o.id == bindparam("of")).with_for_update(key_share=True)
+_LOCK_ACCOUNT = select(_a.id).where(_a.id == bindparam("of")).with_for_update(key_share=True)
 _ACCOUNT = (
     update(accounts)
     .where(_a.id == bindparam("of"), _a.status == "active")
@@ -66,12 +67,20 @@ class CustomerStore:
 def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     acts = step_keys.begin(connection, change.key)
     connection.execute(_LOCK, {"of": existing.read(connection, change.account_id).onboarding_id})
+    if "currency" in change.patch:
+        # Orders for the account look at it under the same lock: either they see the new currency, or this sees them.
+        connection.execute(_LOCK_ACCOUNT, {"of": change.account_id})
     account = existing.read(connection, change.account_id)
     before = document(account)
     if not acts:
         # It is done; only whether the switch knows is for this attempt to see to.
         touched = "late_payment_exempt" in change.patch
         return CustomerWrite(calling=calling.carry_out(connection, _exemption(change, before)) if touched else None)
+    if account.tenant_id != change.tenant_id:
+        raise Refused(
+            "The customer has moved to another white label since this was asked for, so nothing was changed. Ask again there.",
+            code="moved_meanwhile",
+        )
     if change.if_match not in {None, tag(before)}:
         raise Refused(
             "Somebody has changed this customer since you looked. Look again, then send your change once more.",

@@ -37,19 +37,27 @@ _POSTED = (
     )
     .limit(1)
 )
+_ENDS = [state.value for state in State if state.is_final]
+_RUNNING = select(_o.id).where(_o.account_id == bindparam("of"), _o.state.not_in(_ENDS)).limit(1)
 _ROW_OF_CALLING = select(calling.c.calling, calling.c.version, calling.c.switch_version).where(
     calling.c.account_id == bindparam("of")
 )
 # The lock keeps the account from being closed, or moved to another white label, until the transaction ends.
-_FIND = select(_a.kind, _a.status, _a.parent_id).where(_a.id == bindparam("of")).with_for_update(key_share=True)
+_FIND = select(_a.kind, _a.status, _a.parent_id, _a.currency).where(_a.id == bindparam("of")).with_for_update(key_share=True)
 _CALLING = select(calling.c.calling).where(calling.c.account_id == bindparam("of"))
 
 
-def refusal(connection: Connection, account_id: str, tenant_id: str) -> DialtoneError | None:
-    """Why nothing can be added to this account by this white label, or ``None``."""
+def refusal(connection: Connection, account_id: str, tenant_id: str, currency: str) -> DialtoneError | None:
+    """Why nothing that was priced in this currency can be added to this account by this white label, or ``None``."""
     row = connection.execute(_FIND, {"of": account_id}).first()
     if row is None or row.parent_id != tenant_id:
         return _unknown()
+    if row.currency != currency:
+        return Refused(
+            f"The account is kept in {row.currency}, and this was priced in {currency}. Look at the account and its plan, then "
+            "order again.",
+            code="currency_differs",
+        )
     rights = connection.execute(_CALLING, {"of": account_id}).scalar_one_or_none()
     return may_be_added_to(row.kind, row.status, rights.suspended_for if rights else ())
 
@@ -121,6 +129,7 @@ def read(connection: Connection, account_id: str) -> AccountRecord:
         services=sum(len(one.order.services) for one in orders),
         numbers=connection.execute(_NUMBERS, of).scalar_one(),
         postings=connection.execute(_POSTED, of).first() is not None,
+        ordering=connection.execute(_RUNNING, of).first() is not None,
     )
 
 

@@ -4,17 +4,17 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from adapters.database.tables import accounts, balance_alerts, numbers, timeline
+from adapters.database import service_numbers
+from adapters.database.tables import accounts, balance_alerts, timeline
 from domain.catalogue import Tenant
 from domain.keys import line_name
 from domain.money import Money
 from domain.notifications import Attachment, Notification, Recipient, wording
 from domain.orders import Administration, Order
 
-_t, _n = timeline.c, numbers.c
+_t = timeline.c
 _NUMBER = select(accounts.c.number).where(accounts.c.id == bindparam("of"))
 _LOG = select(_t.at, _t.event).where(_t.onboarding_id == bindparam("of")).order_by(_t.sequence)
-_LINES = select(_n.service, _n.e164).where(_n.onboarding_id == bindparam("of")).order_by(_n.service, _n.e164)
 
 _LOW = (
     select(balance_alerts, accounts.c.currency, accounts.c.number)
@@ -73,21 +73,21 @@ def _contract(row: Any, order: Order) -> dict[str, object]:
 
 
 def _sheets(connection: Connection, onboarding_id: str, order: Order) -> list[dict[str, object]]:
-    held = connection.execute(_LINES, {"of": onboarding_id}).all()
+    numbers = service_numbers.of_orders(connection, {onboarding_id: order})[onboarding_id]
     sheets: list[dict[str, object]] = []
     for position, service in enumerate(order.services):
-        # Named numbers in the order in which they were named: that is how their settings count them.
-        own = service.numbers.explicit or tuple(row.e164 for row in held if row.service == position)
-        settings = [service.setting(place) for place in range(len(own))]
+        own = numbers.now(position)
+        settings = {e164: service.setting(place) for place, e164 in enumerate(numbers.counted(position))}
+        shown = numbers.had.instead_of(service.caller_id) if service.caller_id else None
         sheets.append(
             {
                 "label": service.label,
                 "username": line_name(onboarding_id, position),
                 "max_channels": service.max_channels,
-                "shown": service.caller_id or (own[0] if own else None),
+                "shown": shown or (own[0] if own else None),
                 "numbers": [
-                    {"e164": e164, "destination": setting.destination.value, "forward_to": setting.forward_to}
-                    for e164, setting in zip(own, settings, strict=True)
+                    {"e164": e164, "destination": settings[e164].destination.value, "forward_to": settings[e164].forward_to}
+                    for e164 in own
                 ],
             }
         )

@@ -11,7 +11,7 @@ from adapters.database.statements import now
 from adapters.database.tables import numbers
 from adapters.transactions import Transactions
 from domain.errors import NumberUnavailable
-from domain.numbers import PUBLIC, HeldNumber, NumberCriteria, Reservation, Substitute
+from domain.numbers import PUBLIC, HeldNumber, NumberCriteria, Reservation, Substitute, stand_ins
 from domain.steps import ReservationOrder, Undo
 
 _n = numbers.c
@@ -210,15 +210,10 @@ def _substituted(connection: Connection, order: ReservationOrder, held: list[Hel
         return ()
     found: list[Substitute] = []
     for position, selection in enumerate(order.selections):
-        mine = {number.e164 for number in held if number.service == position}
-        lost = set(selection.explicit) - mine
-        given = mine - set(selection.explicit) if lost else set()
-        query = select(_n.e164, _n.grade).where(_n.e164.in_(lost | given)).order_by(_n.e164)
-        grades: dict[str, str] = {row.e164: row.grade for row in connection.execute(query)} if lost else {}
-        for grade in sorted(set(grades.values())):
-            alike = [e164 for e164, of in grades.items() if of == grade]
-            pairs = zip((e for e in alike if e in lost), (e for e in alike if e in given), strict=True)
-            found += [Substitute(lost=one, given=other) for one, other in pairs]
+        mine, named = {number.e164 for number in held if number.service == position}, set(selection.explicit)
+        if named - mine:
+            query = select(_n.e164, _n.grade).where(_n.e164.in_(named ^ mine))
+            found += stand_ins(named, mine, {row.e164: row.grade for row in connection.execute(query)})
     return tuple(found)
 
 

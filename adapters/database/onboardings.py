@@ -98,7 +98,7 @@ def _open(connection: Connection, opening: Opening) -> DialtoneError | None:
     refusal: DialtoneError | None = beginning.closed
     taken = beginning.result
     if order.account_id is not None:
-        refusal = refusal or existing.refusal(connection, order.account_id, onboarding.tenant_id)
+        refusal = refusal or existing.refusal(connection, order.account_id, onboarding.tenant_id, onboarding.quote.currency)
     elif not refusal and not beginning.repeated:
         row = {
             "id": opening.account_id,

@@ -1,13 +1,13 @@
 """Reading: the rows that the records wrote, as values. Every page is found by its key, never by counting rows."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, literal, or_, select, tuple_
 
-from adapters.database import page_tokens, tree
+from adapters.database import page_tokens, service_numbers, tree
+from adapters.database.service_numbers import OrderNumbers
 from adapters.database.shelf import beyond
 from adapters.database.tables import accounts, ledger_entries, mail_log, numbers, onboardings, timeline
 from adapters.transactions import Transactions
@@ -146,23 +146,19 @@ def _number(row: Row[Any]) -> NumberRecord:
 
 
 def _views(connection: Connection, rows: Sequence[Row[Any]]) -> list[OnboardingView]:
-    """The rows with their numbers and their money, in two statements however many rows there are."""
+    """The rows with their numbers and their money, in two or three statements however many rows there are."""
     ids = [row.id for row in rows]
     if not ids:
         return []
-    held: dict[str, list[str]] = defaultdict(list)
-    for number in connection.execute(
-        select(_n.onboarding_id, _n.e164).where(_n.onboarding_id.in_(ids)).order_by(_n.service, _n.e164)
-    ):
-        held[number.onboarding_id].append(number.e164)
+    held = service_numbers.of_orders(connection, {row.id: row.order for row in rows})
     charged = func.sum(case((_e.kind == "charge", -_e.amount_minor), else_=0))
     refunded = func.sum(case((_e.kind == "refund", _e.amount_minor), else_=0))
     sums = select(_e.onboarding_id, charged, refunded).where(_e.onboarding_id.in_(ids)).group_by(_e.onboarding_id)
     money = {onboarding: (int(out), int(back)) for onboarding, out, back in connection.execute(sums)}
-    return [_view(row, tuple(held[row.id]), *money.get(row.id, (0, 0))) for row in rows]
+    return [_view(row, held[row.id], *money.get(row.id, (0, 0))) for row in rows]
 
 
-def _view(row: Row[Any], held: tuple[str, ...], charged: int, refunded: int) -> OnboardingView:
+def _view(row: Row[Any], held: OrderNumbers, charged: int, refunded: int) -> OnboardingView:
     return OnboardingView(
         id=row.id,
         tenant_id=row.tenant_id,
@@ -183,7 +179,8 @@ def _view(row: Row[Any], held: tuple[str, ...], charged: int, refunded: int) -> 
         quote=row.quote,
         approval_reasons=row.approval_reasons,
         terms=row.terms,
-        numbers=held,
+        numbers=held.has,
+        service_numbers=tuple(held.now(position) for position in range(len(row.order.services))),
         charged_minor=charged,
         refunded_minor=refunded,
     )

@@ -1,13 +1,13 @@
 """Services as they were changed after their order."""
 
-from collections import defaultdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import existing, progress, step_keys
+from adapters.database import existing, progress, service_numbers, step_keys
+from adapters.database.service_numbers import OrderNumbers
 from adapters.database.statements import PerDialect
-from adapters.database.tables import number_releases, numbers, onboardings, services, tenants
+from adapters.database.tables import onboardings, services, tenants
 from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import Refused
@@ -25,19 +25,12 @@ from domain.services import (
     tag,
 )
 
-_o, _n, _r, _s = onboardings.c, numbers.c, number_releases.c, services.c
+_o, _s = onboardings.c, services.c
 _ORDERS = (
-    select(_o.id, _o.order)
+    select(_o.id, _o.order, _o.quote)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)
     .order_by(_o.created_at, _o.id)
 )
-_OF_ACCOUNT = select(_o.id).where(_o.account_id == bindparam("of"))
-_ASSIGNED = (
-    select(_n.onboarding_id, _n.service, _n.e164)
-    .where(_n.onboarding_id.in_(_OF_ACCOUNT), _n.state == "assigned")
-    .order_by(_n.e164)
-)
-_RELEASED = select(_r.onboarding_id, _r.service, _r.e164).where(_r.onboarding_id.in_(_OF_ACCOUNT))
 _CHANGED = select(services).where(_s.account_id == bindparam("of"))
 # One change of an account at a time, as for its customer.
 _LOCK = select(_o.id).where(_o.id == bindparam("of")).with_for_update(key_share=True)
@@ -111,42 +104,35 @@ def _change(connection: Connection, change: ServiceChange) -> ServiceRecord:
 
 def _services(connection: Connection, account_id: str) -> tuple[ServiceRecord, ...]:
     of = {"of": account_id}
-    assigned: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for row in connection.execute(_ASSIGNED, of):
-        assigned[row.onboarding_id, row.service].append(row.e164)
-    released: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for row in connection.execute(_RELEASED, of):
-        released[row.onboarding_id, row.service].append(row.e164)
     changed = {row.line: row for row in connection.execute(_CHANGED, of)}
+    orders = connection.execute(_ORDERS, of).all()
+    numbers = service_numbers.of_orders(connection, {row.id: row.order for row in orders})
     return tuple(
-        _service(account_id, row, position, assigned[row.id, position], released[row.id, position], changed)
-        for row in connection.execute(_ORDERS, of).all()
+        _service(account_id, row, position, numbers[row.id], changed)
+        for row in orders
         for position in range(len(row.order.services))
     )
 
 
-def _service(
-    account_id: str, row: Any, position: int, assigned: list[str], released: list[str], changed: dict[str, Any]
-) -> ServiceRecord:
+def _service(account_id: str, row: Any, position: int, got: OrderNumbers, changed: dict[str, Any]) -> ServiceRecord:
     order: Order = row.order
     service, line = order.services[position], line_name(row.id, position)
     later = changed.get(line)
-    # Settings of an order count its numbers as they were named, or found: also those that were given back since.
-    counted = service.numbers.explicit or sorted({*assigned, *released})
+    counted = got.counted(position)
     numbers = {
         counted[setting.number]: NumberSettings.model_validate(setting.model_dump())
         for setting in service.settings
         if setting.number < len(counted)
     }
-    ordered = ServiceSettings(
-        label=service.label, max_channels=service.max_channels, caller_id=service.caller_id, numbers=numbers
-    )
-    mine = [e164 for e164 in counted if e164 in assigned]
+    shown = got.had.instead_of(service.caller_id) if service.caller_id else None
+    ordered = ServiceSettings(label=service.label, max_channels=service.max_channels, caller_id=shown, numbers=numbers)
     return ServiceRecord(
         line=line,
         account_id=account_id,
         onboarding_id=row.id,
-        numbers=tuple(mine),
+        numbers=got.now(position),
+        # As it was sold: which type is the default may change.
+        type=next(iter(row.quote.service_types[position : position + 1]), service.type),
         settings=later.settings if later else ordered,
         version=later.version if later else 0,
         switch_version=later.switch_version if later else 0,

@@ -23,7 +23,6 @@ from domain.transfers import Transfer, findings
 from domain.users import Grant
 
 _a, _o, _n, _m, _u = accounts.c, onboardings.c, numbers.c, memberships.c, users.c
-_ENDS = [state.value for state in State if state.is_final]
 _OF_ACCOUNT = select(_o.id).where(_o.account_id == bindparam("account"))
 _NUMBERS = (
     update(numbers)
@@ -34,7 +33,6 @@ _NUMBERS = (
 _UNKEEP = update(numbers).where(_n.pool == bindparam("account"), _n.state != "assigned").values(pool=PUBLIC)
 _LOCK = select(_o.id, _o.state).where(_o.account_id == bindparam("account")).order_by(_o.id).with_for_update(key_share=True)
 _LOCK_ACCOUNT = select(_a.id).where(_a.id == bindparam("account")).with_for_update(key_share=True)
-_RUNNING = select(_o.id).where(_o.account_id == bindparam("account"), _o.state.not_in(_ENDS)).limit(1)
 # Telephones register where they were told to: their lines stay in the domain of the white label that made them.
 _ORDERS = update(onboardings).where(_o.account_id == bindparam("account")).values(tenant_id=bindparam("to"))
 _DOMAIN = (
@@ -87,7 +85,7 @@ def _transfer(connection: Connection, transfer: Transfer) -> CallingWrite:
 
 def _move(connection: Connection, transfer: Transfer, account: AccountRecord, to: Tenant) -> None:
     terms = {"account": transfer.account_id, "to": to.id, "from_": transfer.tenant_id}
-    if connection.execute(_RUNNING, terms).first() is not None:
+    if account.ordering:
         raise Refused(
             "An order of this customer is under way, and it is its white label's. Wait until it has ended, or cancel it.",
             code="orders_under_way",

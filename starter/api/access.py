@@ -196,3 +196,11 @@ async def _decision_key(value: Annotated[str | None, _PER_DECISION] = None) -> s
 
 
 DecisionKey = Annotated[str | None, Depends(_decision_key)]
+
+
+async def _fingerprint(request: Request, services: Work) -> str:
+    return services.secrets.fingerprint(await request.body())
+
+
+Fingerprint = Annotated[str, Depends(_fingerprint)]
+"""What tells one body under an Idempotency-Key from another."""

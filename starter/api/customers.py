@@ -14,7 +14,7 @@ from domain.existing import AccountRecord
 from domain.onboarding import Decision
 from domain.rules import Finding, Severity
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
 from starter.api.described import problems as declared
 from starter.problems import Problem, ProblemError
 from starter.schemas.customers import ChangeCustomer, CustomerAnswer
@@ -74,6 +74,7 @@ async def change_customer(
     principal: Caller,
     services: Work,
     key: DecisionKey,
+    fingerprint: Fingerprint,
     response: Response,
     if_match: IfMatch = None,
 ) -> CustomerAnswer:
@@ -106,12 +107,12 @@ async def change_customer(
         needs_approval=waits,
     )
     if waits:
-        await services.changes.start("customer", change)
+        await services.changes.start("customer", change, fingerprint)
         response.status_code = status.HTTP_202_ACCEPTED
         response.headers["Location"] = f"/v1/accounts/{account_id}/customer/changes/{change.key}"
         return _answer(account, response).model_copy(update={"waits_for_approval": change.key})
     try:
-        done = await services.changes.carry_out("customer", change)
+        done = await services.changes.carry_out("customer", change, fingerprint)
     except Refused as refused:
         raise _at_its_place(refused) from refused
     if not done:
@@ -159,6 +160,8 @@ async def _decide(
 ) -> CustomerAnswer:
     await record_of(services, principal, account_id)
     need(principal, Right.APPROVE)
+    if principal.scope == account_id:  # a reseller's approvers decide about its customers
+        raise Problem("not_allowed", "What an account may spend is approved by the one above it, not by its own people.")
     if verdict == "approve":
         requester = member_of(await services.changes.asked_by("customer", account_id, change_id) or principal.id)
         # The workflow itself refuses the requester, and whoever else is the same person by name.

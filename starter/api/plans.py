@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from domain.access import Principal, Right
 from domain.account_plans import AccountPlan, PlanAssignment
+from domain.accounts import Account
 from domain.catalogue import Tenant
 from domain.catalogue_rules import price_list_findings
 from domain.errors import Refused
@@ -19,6 +20,7 @@ from domain.rules import Finding
 from starter import problems
 from starter.api.access import Authenticated, Caller, OwnAccount, Strict, Work, need
 from starter.api.described import problems as declared
+from starter.problems import Problem
 from starter.schemas.plans import AccountPlanBody, ChangePlan, Charges
 from starter.services import Services
 
@@ -35,7 +37,7 @@ async def get_plan(principal: Caller, account: OwnAccount, services: Work) -> Ac
 @router.put("/{account_id}/plan", summary="Change the plan", responses=declared(400, 403, 404, 409, 413))  # noqa: FAST003
 async def change_plan(principal: Caller, account: OwnAccount, body: ChangePlan, services: Work) -> AccountPlanBody:
     """At once, or from a moment to come. The plan in force decides every charge from then on; what was charged stays."""
-    _may_change(principal)
+    _may_change(principal, account)
     current = await services.plans.get(account.id)
     tenant = await services.prices.tenant(current.tenant_id)
     now = datetime.now(UTC)
@@ -61,7 +63,7 @@ async def change_plan(principal: Caller, account: OwnAccount, body: ChangePlan, 
 )
 async def cancel_change(principal: Caller, account: OwnAccount, services: Work) -> AccountPlanBody:
     """The plan in force stays. Without a change to come, nothing is done."""
-    _may_change(principal)
+    _may_change(principal, account)
     return AccountPlanBody.of(await services.plans.cancel_pending(account.id, principal.actor))
 
 
@@ -83,9 +85,12 @@ async def get_charges(
     return Charges.of(moment, await _price(services, current, current.at(moment), lines, service_type, {grade: numbers}))
 
 
-def _may_change(principal: Principal) -> None:
-    # A customer's own administrators operate their account; what it costs is agreed with the white label.
+def _may_change(principal: Principal, account: Account) -> None:
+    # A customer's own administrators operate their account, and a reseller's its customers; what theirs costs is agreed with
+    # the white label above.
     need(principal, Right.ONBOARD)
+    if principal.scope == account.id:
+        raise Problem("not_allowed", "What an account costs is decided by the one above it, not by its own people.")
 
 
 def _findings(

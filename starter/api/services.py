@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.existing import AccountRecord
 from domain.services import ServiceChange, ServiceRecord
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
 from starter.api.customers import ETAG, IfMatch, record_of, seen
 from starter.api.described import problems as declared
 from starter.schemas.services import ChangeService, ServiceAnswer, ServiceList
@@ -67,6 +67,7 @@ async def change_service(
     principal: Caller,
     services: Work,
     key: DecisionKey,
+    fingerprint: Fingerprint,
     response: Response,
     if_match: IfMatch = None,
 ) -> ServiceAnswer:
@@ -92,7 +93,7 @@ async def change_service(
         patch=patch,
         if_match=seen(if_match),
     )
-    if not await services.changes.carry_out("service", change):
+    if not await services.changes.carry_out("service", change, fingerprint):
         response.status_code = status.HTTP_202_ACCEPTED
     _, _, service = await _own(services, principal, account_id, service_id)
     return _answer(service, response)

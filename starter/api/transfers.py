@@ -12,7 +12,7 @@ from domain.accounts import AccountKind
 from domain.customer import LongText
 from domain.errors import NotFound
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
 from starter.api.customers import record_of
 from starter.api.described import problems as declared
 from starter.schemas.base import Body, PlanCode, WhiteLabel
@@ -48,7 +48,13 @@ class Transferred(BaseModel):
     },
 )
 async def transfer(
-    account_id: AccountId, body: TransferBody, principal: Caller, services: Work, key: DecisionKey, response: Response
+    account_id: AccountId,
+    body: TransferBody,
+    principal: Caller,
+    services: Work,
+    key: DecisionKey,
+    fingerprint: Fingerprint,
+    response: Response,
 ) -> Transferred:
     """Everything moves or nothing: its orders, numbers and own people; from now on it buys from the new white label.
 
@@ -74,7 +80,7 @@ async def transfer(
     )
     if wrong := transfers.findings(account, tenant, change.plan):
         raise problems.of_findings(wrong)
-    done = await services.changes.carry_out("transfer", change)
+    done = await services.changes.carry_out("transfer", change, fingerprint)
     if not done:
         response.status_code = status.HTTP_202_ACCEPTED
     return Transferred(account_id=account_id, from_=change.tenant_id, to=change.to, plan=change.plan, done=done)

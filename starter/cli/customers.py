@@ -9,11 +9,15 @@ import typer
 
 from starter.cli import output
 from starter.cli.api import CommandFailed, account_path
+from starter.cli.numbers import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
-app = typer.Typer(no_args_is_help=True, help="The customer of an account: show, edit, transfer.")
+app = typer.Typer(no_args_is_help=True, help="The customer of an account: show, edit, approve, transfer.")
 
 Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id: account_id of its onboarding")]
+Change = Annotated[
+    str, typer.Argument(metavar="CHANGE", help="The change's id, as whoever asked for it was told, or customer waiting tells")
+]
 Patch = Annotated[
     str | None,
     typer.Option("--patch", metavar="FILE", help="Anything else, as a JSON merge patch (RFC 7396); - reads standard input"),
@@ -89,9 +93,40 @@ def edit(
 
 
 @app.command()
+def waiting(white_label: WhiteLabel = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """List the changes of customers that wait for a second person.
+
+    Example: dialtone customer waiting
+    """
+    with connected(url, key) as api:
+        found = api.get("/v1/customer-changes", white_label=white_label)
+    if as_json:
+        output.print_json(found)
+        return
+    for item in found["items"]:
+        _print_change(item)
+    if not found["items"]:
+        output.say("Nothing waits to be decided.")
+
+
+@app.command()
+def change(account: Account, change: Change, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Show a change that waits for a second person: who asked, what changes from what to what, and until when.
+
+    Example: dialtone customer change ACCOUNT 2b1c7c0e-8d5b-5f0e-9d43-0f3f1f3f4a11
+    """
+    with connected(url, key) as api:
+        found = api.get(account_path(account, "customer", "changes", change))
+    if as_json:
+        output.print_json(found)
+    else:
+        _print_change(found)
+
+
+@app.command()
 def approve(
     account: Account,
-    change: Annotated[str, typer.Argument(metavar="CHANGE", help="The change's id, as whoever asked for it was told")],
+    change: Change,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
@@ -107,7 +142,7 @@ def approve(
 @app.command()
 def reject(
     account: Account,
-    change: Annotated[str, typer.Argument(metavar="CHANGE", help="The change's id, as whoever asked for it was told")],
+    change: Change,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
@@ -146,6 +181,28 @@ def transfer(
     )
     if not found["done"]:
         output.say("It is kept, and carried out as soon as a worker can.")
+
+
+def _print_change(found: dict[str, Any]) -> None:
+    def said(field: str, value: Any) -> str:
+        return output.amount(value, found["currency"]) if field.endswith("_minor") else str(value)
+
+    changes = [
+        (one["field"], f"{said(one['field'], one['from'])} -> {said(one['field'], one['to'])}") for one in found["changes"]
+    ]
+    output.print_facts(
+        [
+            ("Customer", found["name"]),
+            ("Asked by", found["asked_by"]),
+            ("Asked at", found["asked_at"]),
+            *changes,
+            ("State", found["state"]),
+            ("Why", found["message"]),
+        ]
+    )
+    if found["state"] == "waiting":
+        output.say(f"It waits for another person until {found['decide_until']}.")
+        output.suggest(f"dialtone customer approve {found['account_id']} {found['id']}")
 
 
 def _print(found: dict[str, Any], *, as_json: bool) -> None:

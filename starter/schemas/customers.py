@@ -1,8 +1,9 @@
 """Customers as they are shown and changed. A change is a JSON merge patch (RFC 7396): null removes, what is left out stays."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import EmailStr, Field, StrictBool
+from pydantic import BaseModel, EmailStr, Field, StrictBool
 
 from domain import customers
 from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone
@@ -11,8 +12,9 @@ from domain.existing import AccountRecord
 from domain.money import Currency
 from domain.orders import AccountType, Administration, Payer
 from domain.rules import Finding
+from starter.changes import Asked
 from starter.problems import ProblemError
-from starter.schemas.base import Body, Telephone, e164
+from starter.schemas.base import Body, Listing, Telephone, e164
 
 # A default that is never used, and not shown as one: these can be left out, and cannot be removed.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
@@ -120,6 +122,66 @@ class CustomerAnswer(CustomerDocument):
         shown["identity_number"] = masked(account.customer.identity_number)
         names = ("account_id", "account_number", "account_type", "payer", "administration", "balance_minor", "held_minor")
         return cls(**shown, **{name: getattr(account, name) for name in names}, warnings=warnings)
+
+
+class ChangedField(BaseModel):
+    """One thing about the customer as it is now and as it would be. Money in minor units."""
+
+    field: str = Field(examples=["credit_limit_minor"])
+    from_: Any = Field(serialization_alias="from")
+    to: Any
+
+
+class WaitingChange(BaseModel):
+    """A change of a customer that one person has asked for and another has to approve."""
+
+    id: str
+    account_id: str
+    name: str = Field(description="The customer's, as it is now")
+    state: Literal["waiting", "decided", "done", "refused"] = Field(description="`decided` is approved, and under way")
+    asked_by: str
+    asked_at: datetime
+    decide_until: datetime = Field(description="Nothing is changed if nobody has decided by then")
+    currency: Currency
+    changes: list[ChangedField] = Field(description="While it waits; afterwards the timeline says what was changed")
+    code: str | None = Field(default=None, description="Why it was refused")
+    message: str | None = None
+
+    @classmethod
+    def of(cls, asked: Asked, account: AccountRecord) -> Self:
+        change, outcome = asked.change, asked.outcome
+        state: Literal["waiting", "decided", "done", "refused"] = "waiting" if asked.waits else "decided"
+        if outcome is not None:
+            state = "done" if outcome.done else "refused"
+        return cls(
+            id=change.key,
+            account_id=account.account_id,
+            name=account.customer.name,
+            state=state,
+            asked_by=change.actor,
+            asked_at=change.at,
+            decide_until=asked.until,
+            currency=account.currency,
+            changes=_changes(account, change.patch) if asked.waits else [],
+            code=outcome.code if outcome else None,
+            message=outcome.message if outcome else None,
+        )
+
+
+class WaitingChanges(Listing[WaitingChange]):
+    """Changes that wait, the one that was asked for first first."""
+
+
+def _changes(account: AccountRecord, patch: dict[str, Any]) -> list[ChangedField]:
+    before = customers.document(account)
+    after, _ = customers.patched(before, patch)
+    if after is None:  # the customer was changed meanwhile, and the two do not go together
+        return []
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    for shown in (old, new):
+        shown["identity_number"] = masked(shown["identity_number"])
+        shown |= {f"contact.{part}": value for part, value in shown["contact"].items()}
+    return [ChangedField(field=name, from_=old[name], to=new[name]) for name in customers.differences(before, after)]
 
 
 def masked(number: str | None) -> str | None:

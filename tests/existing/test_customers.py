@@ -167,7 +167,8 @@ async def test_a_limit_above_the_threshold_waits_with_the_rest_of_its_act_for_an
     assert approved.status_code == 200, approved.text
     assert (approved.json()["credit_limit_minor"], approved.json()["company"]) == (90_000, "Big Ltd")
     assert (await house.account(account))["credit_limit_minor"] == 90_000
-    assert (await house.ask("POST", f"{place}/approve", "approver")).status_code == 404, "once"
+    again = await house.ask("POST", f"{place}/approve", "approver")
+    assert (again.status_code, again.json()["code"]) == (409, "already_decided"), "once"
     (told,) = [entry for entry in await house.timeline(view["id"]) if entry["event"] == "customer_changed"]
     assert told["detail"]["fields"] == "company, credit_limit_minor"
     assert told["detail"]["approved_by"] != told["actor"] == view["requested_by"]

@@ -1,15 +1,18 @@
 """Accounts that are there already, in memory: those whose onboarding is active."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from domain.accounts import PLATFORM, AccountKind
 from domain.calling import Calling
+from domain.customers import CustomerChange
 from domain.errors import NotFound, Refused
 from domain.existing import AccountRecord
 from domain.keys import line_name
 from domain.onboarding import State
 from domain.services import ServiceChange, ServiceRecord, ServiceSettings
+from starter.changes import Asked
 from tests.starter.memory import Reader
 
 
@@ -56,11 +59,20 @@ class ExistingBook:
 class Obedient:
     """Has every change done, and changes nothing."""
 
-    async def carry_out(self, workflow: str, change: Any) -> bool:
+    async def carry_out(self, workflow: str, change: Any, fingerprint: str) -> bool:
         return True
 
-    async def start(self, workflow: str, change: Any) -> None:
+    async def start(self, workflow: str, change: Any, fingerprint: str) -> None:
         pass
+
+    async def look(self, account_id: str, key: str) -> Asked:
+        at = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
+        patch = {"credit_limit_minor": 90_000, "contact": {"email": "new@harbour.example.com"}}
+        who = {"account_id": account_id, "tenant_id": "tenant", "actor": "key-of-somebody", "at": at}
+        return Asked(CustomerChange(key=key, patch=patch, needs_approval=True, **who), at)
+
+    async def waiting(self, tenant_id: str) -> list[Asked]:
+        return []
 
     async def asked_by(self, workflow: str, account_id: str, key: str) -> str | None:
         return "key-of-somebody"

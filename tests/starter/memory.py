@@ -55,6 +55,7 @@ def view_of(begin: OnboardingInput, **changes: Any) -> OnboardingView:
             "approval_reasons": begin.approval_reasons,
             "terms": begin.terms,
             "numbers": ("+441214960000",),
+            "service_numbers": (("+441214960000",), *[()] * len(begin.order.services))[: len(begin.order.services)],
             "charged_minor": 0,
             "refunded_minor": 0,
             **changes,
