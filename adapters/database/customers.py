@@ -22,7 +22,7 @@ from domain.customers import (
     tag,
 )
 from domain.errors import NameTaken, Refused
-from domain.existing import AccountRecord
+from domain.existing import AccountRecord, moved_meanwhile
 from domain.onboarding import Entry, State
 from domain.rules import Finding, blocking
 
@@ -72,6 +72,8 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
         # It is done; only whether the switch knows is for this attempt to see to.
         touched = "late_payment_exempt" in change.patch
         return CustomerWrite(calling=calling.carry_out(connection, _exemption(change, before)) if touched else None)
+    if account.tenant_id != change.tenant_id:
+        raise moved_meanwhile()
     if change.if_match not in {None, tag(before)}:
         raise Refused(
             "Somebody has changed this customer since you looked. Look again, then send your change once more.",
