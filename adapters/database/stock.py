@@ -122,6 +122,8 @@ class Stock:
 
     async def keep(self, tenant_id: str, pool: str, numbers: Sequence[str]) -> None:
         def work(connection: Connection) -> None:
+            if pool != PUBLIC:
+                baskets.require_customer(connection, tenant_id, pool)
             wanted = sorted(set(numbers))
             free = set(connection.execute(_FREE_NAMED, {"named": wanted, "tenant": tenant_id}).scalars())
             if missing := tuple(e164 for e164 in wanted if e164 not in free):
@@ -129,7 +131,7 @@ class Stock:
                     "Not every one of these numbers is free, so none was moved. Leave out those that are not.", numbers=missing
                 )
             if pool != PUBLIC:
-                # Numbers before accounts, as everywhere. Kept for a customer who has moved meanwhile, nobody could have them.
+                # Again, with a lock: numbers before accounts, as everywhere. Kept for a customer who has moved meanwhile, nobody could have them.
                 baskets.require_customer(connection, tenant_id, pool, lock=True)
             connection.execute(_KEEP, {"named": wanted, "into": pool})
 
