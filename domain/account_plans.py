@@ -25,7 +25,10 @@ class PlanAssignment(Value):
 
 
 class AccountPlan(Value):
-    """The plan in force, and the one that follows at a moment to come. ``order`` is the account's first, for its taxes."""
+    """The plan in force, and the one that follows at a moment to come.
+
+    ``order`` is the account's first, for its taxes: without any if the account is another white label's now.
+    """
 
     account_id: str
     tenant_id: str
@@ -67,8 +70,11 @@ class AccountPlans(Protocol):
     async def get(self, account_id: str) -> AccountPlan:
         """As of now."""
 
-    async def assign(self, account_id: str, wanted: PlanAssignment) -> AccountPlan:
-        """Change the plan. The same again changes nothing. Raises ``Refused`` (``plan_change_pending``)."""
+    async def assign(self, account_id: str, tenant_id: str, wanted: PlanAssignment) -> AccountPlan:
+        """Change the plan to one of this white label. The same again changes nothing.
 
-    async def cancel_pending(self, account_id: str, actor: str) -> AccountPlan:
-        """The change that is to come does not come. Without one, nothing is done."""
+        Raises ``Refused``: ``plan_change_pending``, or ``moved_meanwhile`` if the account is another white label's.
+        """
+
+    async def cancel_pending(self, account_id: str, tenant_id: str, actor: str) -> AccountPlan:
+        """The change that is to come does not come. Without one, nothing is done. Raises ``Refused`` (``moved_meanwhile``)."""

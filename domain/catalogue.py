@@ -102,8 +102,9 @@ class Schedule(Value):
 
     def hold_until(self, now: datetime) -> datetime:
         """When a number held now may be taken back if nobody speaks for it any more: past every deadline, with slack."""
+        deciding = self.approval_window * 2  # the orderer about substitutes, then the approver
         paying = self.payment_window * self.payment_attempts  # each new card begins a window of its own
-        return now + self.approval_window + self.activation_window + paying + self.held_window + timedelta(days=1)
+        return now + deciding + self.activation_window + paying + self.held_window + timedelta(days=1)
 
 
 class FeatureSet(Value):
@@ -190,10 +191,13 @@ class Tenant(Value):
         """All price lists in their order, valid or not."""
         return tuple(sorted((self.price_list, *self.price_lists), key=lambda one: one.position))
 
-    def list_for(self, code: str | None, day: date | None = None) -> PriceList | None:
-        """The price list of that code, or the first one for no code, if it is valid that day; else nothing."""
+    def list_for(self, code: str | None, day: date | None = None, currency: Currency | None = None) -> PriceList | None:
+        """The price list of that code, or the first one for no code, if it is valid that day; else nothing.
+
+        With a currency, only a list in it counts.
+        """
         found = (one for one in self.offered if code in {None, one.code} and one.valid_on(day))
-        return next(found, None)
+        return next((one for one in found if currency in {None, self.currency_of(one)}), None)
 
     def decided_alone(self, most: int | None, currency: Currency) -> int | None:
         """Up to which amount of ``currency`` this threshold of the approval policy asks nobody; ``None`` for any.

@@ -27,7 +27,8 @@ class CustomerDetails(Value):
     customer: Customer
     low_balance_alert: LowBalanceAlert | None = None
     moved: bool = False
-    """Whether it is another white label's now than the one that it ordered from, whose taxes do not apply any more."""
+    """Whether it is another white label's now than the one that it ordered from, whose taxes do not apply any more, nor the
+    rate that it agreed with the customer."""
 
 
 class CustomerDocument(Customer):

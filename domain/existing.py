@@ -47,6 +47,11 @@ class AccountRecord(Value):
     ordering: bool = False
 
 
+def moved_meanwhile() -> Refused:
+    """What was asked for of the white label that had the account is not for the one that has it now."""
+    return Refused("Somebody has moved this customer meanwhile. Look where it is now.", code="moved_meanwhile")
+
+
 class AccountBook(Protocol):
     """Reads accounts that are there already."""
 

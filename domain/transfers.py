@@ -1,13 +1,14 @@
 """A customer moves to another white label (S5-25, C12): who may have that done, and what it needs."""
 
+from datetime import datetime
 from typing import Protocol
 
-from domain.calling import CallingWrite
-from domain.catalogue import Tenant
+from domain.calling import CallingWrite, RateGroup, rate_group_for
+from domain.catalogue import PriceList, Tenant
 from domain.customer import LongText
 from domain.customers import AccountChange
 from domain.existing import AccountRecord
-from domain.orders import AccountKind
+from domain.orders import AccountKind, Payer
 from domain.rules import Finding
 
 
@@ -30,8 +31,21 @@ class TransferRecords(Protocol):
         """
 
 
-def findings(account: AccountRecord, to: Tenant, plan: str | None) -> list[Finding]:
-    """What makes this transfer impossible."""
+def price_list_for(account: AccountRecord, to: Tenant, at: datetime) -> PriceList | None:
+    """What the customer buys from then on: the default of the new white label, as for an order (C9), in the account's currency."""
+    if account.payer is Payer.PARENT and account.currency != to.currency:
+        return None  # the white label pays from an account of its own (S4-27)
+    return to.list_for(None, at.date(), account.currency)
+
+
+def rate_group_of(account: AccountRecord, to: Tenant, at: datetime) -> RateGroup | None:
+    """What calls are rated by from then on: the new white label's group of the same code if it has it, else its default."""
+    today = at.date()
+    return rate_group_for(to.rate_groups, account.calling.rate_group, today) or rate_group_for(to.rate_groups, None, today)
+
+
+def findings(account: AccountRecord, to: Tenant, plan: str | None, at: datetime) -> list[Finding]:
+    """What makes this transfer impossible at that moment (UTC)."""
     found: list[Finding] = []
 
     def say(code: str, pointer: str, message: str, fix: str) -> None:
@@ -41,10 +55,16 @@ def findings(account: AccountRecord, to: Tenant, plan: str | None) -> list[Findi
         say("account_is_reseller", "/to", "Only customers move; a reseller has customers of its own.", "Move them one by one.")
     if account.tenant_id == to.id:
         say("already_there", "/to", "The customer is this white label's already.", "Name another one.")
-    if account.currency != to.currency:
+    prices = price_list_for(account, to, at)
+    if prices is None and to.list_for(None, at.date()) is None:
+        say("no_price_list", "/to", "No price list of that white label is valid today.", "Make one valid there first.")
+    elif prices is None:
         message = f"The account is kept in {account.currency}, and this white label sells in {to.currency}."
         say("currency_differs", "/to", message, "Choose a white label that sells in the account's currency.")
-    if to.price_list.plan(plan) is None:
-        offered = ", ".join(one.code for one in to.price_list.plans)
+    elif prices.plan(plan) is None:
+        offered = ", ".join(one.code for one in prices.plans)
         say("unknown_plan", "/plan", "That white label has no such plan.", f"Choose one of: {offered}.")
+    if rate_group_of(account, to, at) is None and "no_rate_group" not in account.calling.barred(at):
+        message = "That white label has no rate group that is valid today, so the customer could make no calls from then on."
+        say("no_rate_group", "/to", message, "Give it one first, or choose another white label.")
     return found

@@ -64,7 +64,7 @@ class RoutedNumber(Value):
 class LineSetup(Value):
     """How a line that is on the switch behaves, as it was changed last: a version that is older than the switch's changes nothing.
 
-    Which numbers ring it is not part of it; a forward of a number that does not ring it (any more) is left out.
+    Which numbers ring it is not part of it; a number that does not ring it (any more) is not forwarded, before it does.
     """
 
     username: Annotated[str, Field(pattern=r"^[a-z0-9]{1,64}$")]

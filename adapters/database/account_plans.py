@@ -6,15 +6,21 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from adapters.database import progress
 from adapters.database.statements import now
-from adapters.database.tables import accounts, onboardings, plan_assignments, tenants
+from adapters.database.tables import accounts, customers, onboardings, plan_assignments, tenants
 from adapters.transactions import Transactions
 from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
+from domain.customers import CustomerDetails
 from domain.errors import NotFound, Refused
+from domain.existing import moved_meanwhile
 from domain.onboarding import Entry, State
 
 _a, _o, _p = accounts.c, onboardings.c, plan_assignments.c
 
-_ACCOUNT = select(_a.status, _a.parent_id, _a.currency, _a.activated_at).where(_a.id == bindparam("of"), _a.kind != "platform")
+_ACCOUNT = (
+    select(_a.status, _a.parent_id, _a.currency, _a.activated_at, customers.c.details)
+    .outerjoin(customers, customers.c.account_id == _a.id)
+    .where(_a.id == bindparam("of"), _a.kind != "platform")
+)
 _FIRST_ORDER = (
     select(_o.id, _o.order, _o.quote, _o.requested_by, _o.created_at)
     .where(_o.account_id == bindparam("of"), _o.state == State.ACTIVE.value)
@@ -61,9 +67,9 @@ class PlanRecords:
     async def get(self, account_id: str) -> AccountPlan:
         return await self._transactions.read(lambda connection: _get(connection, account_id, now())[1])
 
-    async def assign(self, account_id: str, wanted: PlanAssignment) -> AccountPlan:
+    async def assign(self, account_id: str, tenant_id: str, wanted: PlanAssignment) -> AccountPlan:
         def work(connection: Connection) -> AccountPlan:
-            moment, onboarding_id, current = _locked(connection, account_id)
+            moment, onboarding_id, current = _locked(connection, account_id, tenant_id)
             if not may_follow(current, wanted, moment):
                 return current
             connection.execute(_ASSIGN, {"account_id": account_id, **wanted.model_dump()})
@@ -72,9 +78,9 @@ class PlanRecords:
 
         return await self._transactions.write(work)
 
-    async def cancel_pending(self, account_id: str, actor: str) -> AccountPlan:
+    async def cancel_pending(self, account_id: str, tenant_id: str, actor: str) -> AccountPlan:
         def work(connection: Connection) -> AccountPlan:
-            moment, onboarding_id, current = _locked(connection, account_id)
+            moment, onboarding_id, current = _locked(connection, account_id, tenant_id)
             if current.pending is None:
                 return current
             connection.execute(_CANCEL, {"one": current.pending.id, "actor": actor, "moment": moment})
@@ -84,11 +90,14 @@ class PlanRecords:
         return await self._transactions.write(work)
 
 
-def _locked(connection: Connection, account_id: str) -> tuple[datetime, str, AccountPlan]:
+def _locked(connection: Connection, account_id: str, tenant_id: str) -> tuple[datetime, str, AccountPlan]:
     onboarding_id, _ = _get(connection, account_id, now())
     connection.execute(_LOCK_ORDER, {"of": onboarding_id})
     moment = now()  # whoever was before us has written by now
-    return moment, onboarding_id, _get(connection, account_id, moment)[1]
+    current = _get(connection, account_id, moment)[1]
+    if current.tenant_id != tenant_id:
+        raise moved_meanwhile()
+    return moment, onboarding_id, current
 
 
 def _get(connection: Connection, account_id: str, moment: datetime) -> tuple[str, AccountPlan]:
@@ -110,13 +119,15 @@ def _get(connection: Connection, account_id: str, moment: datetime) -> tuple[str
         assigned_by=first.requested_by,
         assigned_at=first.created_at,
     )
+    details: CustomerDetails | None = account.details
+    untaxed = {"taxes": None, "tax_rate_basis_points": None} if details and details.moved else {}
     rows = connection.execute(_ASSIGNED, {"of": account_id}).mappings()
     in_force, pending = arranged([quoted, *(PlanAssignment.model_validate(dict(row)) for row in rows)], moment)
     return first.id, AccountPlan(
         account_id=account_id,
         tenant_id=account.parent_id,
         currency=account.currency,
-        order=first.order,
+        order=first.order.model_copy(update=untaxed),
         in_force=in_force,
         pending=pending,
     )

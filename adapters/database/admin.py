@@ -160,7 +160,7 @@ def _no_white_label() -> NotFound:
 
 def _add_numbers(tenant_id: str, pool: str, grades: Mapping[str, Grade], batch: list[str], connection: Connection) -> int:
     if pool != PUBLIC:
-        baskets.require_customer(connection, tenant_id, pool)
+        baskets.require_customer(connection, tenant_id, pool, lock=True)
     rows = [
         {"e164": e164, "tenant_id": tenant_id, "grade": grades.get(e164) or grade_of(e164), "state": "available", "pool": pool}
         for e164 in batch

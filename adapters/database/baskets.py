@@ -45,6 +45,7 @@ _CLOSE = update(baskets).where(_b.id == bindparam("of"), _b.closed_at.is_(None))
 _CUSTOMER = select(_a.id).where(
     _a.id == bindparam("of"), _a.parent_id == bindparam("tenant"), _a.kind == "customer", _a.status == "active"
 )
+_LOCK_CUSTOMER = _CUSTOMER.with_for_update(read=True)
 _OVER = (
     select(_b.id)
     .where(_b.closed_at.is_(None), _b.expires_at <= bindparam("moment"))
@@ -71,9 +72,9 @@ def sweep(connection: Connection, most: int) -> list[int]:
     return [empty(connection, basket_id) for basket_id in over]
 
 
-def require_customer(connection: Connection, tenant_id: str, account_id: str) -> None:
-    """Raises ``NotFound`` unless this is an active customer account of the tenant (S2-01)."""
-    if connection.execute(_CUSTOMER, {"of": account_id, "tenant": tenant_id}).first() is None:
+def require_customer(connection: Connection, tenant_id: str, account_id: str, *, lock: bool = False) -> None:
+    """Raises ``NotFound`` unless this is an active customer account of the tenant (S2-01); locked, it stays that meanwhile."""
+    if connection.execute(_LOCK_CUSTOMER if lock else _CUSTOMER, {"of": account_id, "tenant": tenant_id}).first() is None:
         raise NotFound("There is no such customer account, or it is not yours to see.")
 
 

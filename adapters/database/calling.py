@@ -8,6 +8,7 @@ from adapters.database.tables import accounts, calling, onboardings, tenants
 from adapters.transactions import Transactions
 from domain.calling import Calling, CallingChange, CallingWrite, LineName, changed
 from domain.errors import NotFound, Refused
+from domain.existing import moved_meanwhile
 from domain.keys import line_name
 from domain.onboarding import Entry, State
 
@@ -90,7 +91,10 @@ def carry_out(connection: Connection, change: CallingChange) -> CallingWrite:
         raise _not_active()
     # Locked before the account's own row, as everywhere.
     connection.execute(_LOCK_ORDER, {"of": orders[0].id})
-    begin(connection, _get(connection, change.account_id, change.tenant_id))
+    orders = connection.execute(_ORDERS, {"of": change.account_id}).all()  # whoever was before us has written by now
+    begin(connection, _get(connection, change.account_id, change.tenant_id if acts else None))
+    if acts and orders[0].tenant_id != change.tenant_id:
+        raise moved_meanwhile()
     before: Calling = connection.execute(_HOLD, {"of": change.account_id}).scalar_one()
     after = changed(before, change) if acts else before
     if after.version != before.version:

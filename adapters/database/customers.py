@@ -22,7 +22,7 @@ from domain.customers import (
     tag,
 )
 from domain.errors import NameTaken, Refused
-from domain.existing import AccountRecord
+from domain.existing import AccountRecord, moved_meanwhile
 from domain.onboarding import Entry, State
 from domain.rules import Finding, blocking
 
@@ -77,10 +77,7 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
         touched = "late_payment_exempt" in change.patch
         return CustomerWrite(calling=calling.carry_out(connection, _exemption(change, before)) if touched else None)
     if account.tenant_id != change.tenant_id:
-        raise Refused(
-            "The customer has moved to another white label since this was asked for, so nothing was changed. Ask again there.",
-            code="moved_meanwhile",
-        )
+        raise moved_meanwhile()
     if change.if_match not in {None, tag(before)}:
         raise Refused(
             "Somebody has changed this customer since you looked. Look again, then send your change once more.",

@@ -122,7 +122,7 @@ def read(connection: Connection, account_id: str) -> AccountRecord:
         customer=details.customer,
         low_balance_alert=details.low_balance_alert,
         taxes=None if details.moved else order.taxes,
-        tax_rate_basis_points=order.tax_rate_basis_points,
+        tax_rate_basis_points=None if details.moved else order.tax_rate_basis_points,
         plan=in_force.plan,
         price_list=in_force.price_list,
         calling=_calling(connection, account_id, first.id),

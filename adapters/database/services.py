@@ -11,6 +11,7 @@ from adapters.database.tables import onboardings, services, tenants
 from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import Refused
+from domain.existing import moved_meanwhile
 from domain.keys import line_name
 from domain.onboarding import Entry, State
 from domain.orders import Order
@@ -78,6 +79,8 @@ def _change(connection: Connection, change: ServiceChange) -> ServiceRecord:
         raise Refused("The account does not have this service any more. Look at its services.", code="service_gone")
     if not acts:
         return before
+    if account.tenant_id != change.tenant_id:
+        raise moved_meanwhile()
     if change.if_match not in {None, tag(before.document)}:
         raise Refused(
             "Somebody has changed this service since you looked. Look again, then send your change once more.",

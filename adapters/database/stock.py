@@ -130,6 +130,9 @@ class Stock:
                 raise NumberUnavailable(
                     "Not every one of these numbers is free, so none was moved. Leave out those that are not.", numbers=missing
                 )
+            if pool != PUBLIC:
+                # Again, with a lock: numbers before accounts, as everywhere. Kept for a customer who has moved meanwhile, nobody could have them.
+                baskets.require_customer(connection, tenant_id, pool, lock=True)
             connection.execute(_KEEP, {"named": wanted, "into": pool})
 
         await self._transactions.write(work)

@@ -228,6 +228,8 @@ numbers = Table(
     Column("free_e164", Digits, Computed("CASE WHEN state = 'available' THEN e164 END", persisted=True)),
     _partial("ix_numbers_free", "tenant_id", "pool", "grade", "free_e164", where="free_e164 IS NOT NULL"),
     _partial("ix_numbers_holder", "onboarding_id", where="onboarding_id IS NOT NULL"),
+    # What a transfer takes back of what was kept for the customer.
+    _partial("ix_numbers_kept", "pool", "e164", where="pool <> 'public'"),
     _partial("ix_numbers_basket", "basket_id", where="basket_id IS NOT NULL"),
     # What the reaper walks, the longest overdue first.
     _partial("ix_numbers_held_until", "held_until", "e164", where="state = 'held'"),

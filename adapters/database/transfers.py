@@ -2,35 +2,64 @@
 
 from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, literal_column, select, union_all, update
 
 from adapters.database import account_plans, calling, existing, progress, step_keys
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import accounts, customers, memberships, numbers, offers, onboardings, sessions, tenants, users
+from adapters.database.tables import (
+    accounts,
+    customers,
+    memberships,
+    number_releases,
+    numbers,
+    offers,
+    onboardings,
+    sessions,
+    tenants,
+    users,
+)
 from adapters.database.users import end_password, find_user, join, new_link
 from adapters.transactions import Transactions
 from domain.access import Role
 from domain.account_plans import PlanAssignment
-from domain.calling import CallingChange, CallingWrite, rate_group_for, rated_until
+from domain.calling import CallingChange, CallingWrite, rated_until
 from domain.catalogue import Tenant
 from domain.customers import CustomerDetails
-from domain.errors import Refused
-from domain.existing import AccountRecord
+from domain.errors import Refused, Unavailable
+from domain.existing import AccountRecord, moved_meanwhile
 from domain.numbers import PUBLIC
 from domain.onboarding import Entry, State
 from domain.rules import blocking
-from domain.transfers import Transfer, findings
+from domain.transfers import Transfer, findings, price_list_for, rate_group_of
 from domain.users import Grant
 
-_a, _o, _n, _m, _u = accounts.c, onboardings.c, numbers.c, memberships.c, users.c
+_a, _o, _n, _r, _m, _u = accounts.c, onboardings.c, numbers.c, number_releases.c, memberships.c, users.c
 _OF_ACCOUNT = select(_o.id).where(_o.account_id == bindparam("account"))
 _NUMBERS = (
     update(numbers)
     .where(_n.onboarding_id.in_(_OF_ACCOUNT), _n.state == "assigned")
     .values(tenant_id=bindparam("to"), pool=PUBLIC)
 )
-# Free numbers that were kept for the customer are the white label's, and go back to everybody of it.
-_UNKEEP = update(numbers).where(_n.pool == bindparam("account"), _n.state != "assigned").values(pool=PUBLIC)
+# Nobody but the customer may have them while they rest, so they rest where the customer is.
+_RESTING = (
+    select(_n.e164)
+    .join(number_releases, (_n.e164 == _r.e164) & (_n.quarantined_until == _r.quarantined_until))
+    .where(_r.onboarding_id.in_(_OF_ACCOUNT), _r.reclaimed_at.is_(None), _n.state == "quarantined")
+)
+_LOCK_RESTING = _RESTING.order_by(_n.e164).with_for_update(key_share=True, of=numbers)
+_REST_THERE = (
+    update(numbers).where(_n.e164.in_(bindparam("named", expanding=True))).values(tenant_id=bindparam("to"), pool=PUBLIC)
+)
+# Free numbers that were kept for the customer are the white label's, and go back to everybody of it. The word is written out:
+# only so do both databases know that the index of kept numbers will do.
+_KEPT = (_n.pool == bindparam("account"), _n.pool != literal_column(f"'{PUBLIC}'"), _n.state != "assigned")
+_UNKEEP = update(numbers).where(*_KEPT).values(pool=PUBLIC)
+# Was given back, had again or kept between our statements, before the account was locked.
+_MISSED = union_all(
+    select(_n.e164).where(_n.onboarding_id.in_(_OF_ACCOUNT), _n.state == "assigned", _n.tenant_id != bindparam("to")),
+    _RESTING.where(_n.tenant_id != bindparam("to")),
+    select(_n.e164).where(*_KEPT),
+).limit(1)
 _LOCK = select(_o.id, _o.state).where(_o.account_id == bindparam("account")).order_by(_o.id).with_for_update(key_share=True)
 _LOCK_ACCOUNT = select(_a.id).where(_a.id == bindparam("account")).with_for_update(key_share=True)
 # Telephones register where they were told to: their lines stay in the domain of the white label that made them.
@@ -47,6 +76,8 @@ _MEMBERS = select(memberships).where(_m.account_id == bindparam("account")).orde
 _ELSEWHERE = select(_m.member_id).where(_m.member_id == bindparam("member"), _m.account_id != bindparam("account")).limit(1)
 _USER = select(users).where(_u.id == bindparam("member")).with_for_update(key_share=True)
 _UNINVITE = delete(offers).where(offers.c.account_id == bindparam("account"))
+# To other accounts, which are not the new white label's: its users have nothing to accept there.
+_UNINVITE_USER = delete(offers).where(offers.c.user_id == bindparam("member"))
 _LEAVE = delete(memberships).where(_m.account_id == bindparam("account"), _m.member_id == bindparam("member"))
 _SIGN_OUT = delete(sessions).where(sessions.c.member_of == bindparam("account"), sessions.c.user_id == bindparam("member"))
 _TENANT = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
@@ -76,9 +107,13 @@ def _transfer(connection: Connection, transfer: Transfer) -> CallingWrite:
     if acts:
         # Numbers before orders, and orders before accounts, as everywhere; a refusal below takes it all back.
         connection.execute(_NUMBERS, terms)
+        if resting := connection.execute(_LOCK_RESTING, terms).scalars().all():
+            connection.execute(_REST_THERE, {"named": resting, "to": to.id})
         connection.execute(_UNKEEP, terms)
         connection.execute(_LOCK, terms)
         connection.execute(_LOCK_ACCOUNT, terms)
+        if connection.execute(_MISSED, terms).first() is not None:
+            raise Unavailable("A number of this customer is changing hands at this moment, so nothing was moved. Try again.")
         _move(connection, transfer, existing.read(connection, transfer.account_id), to)
     return calling.carry_out(connection, _rated(connection, transfer, to))
 
@@ -90,20 +125,22 @@ def _move(connection: Connection, transfer: Transfer, account: AccountRecord, to
             "An order of this customer is under way, and it is its white label's. Wait until it has ended, or cancel it.",
             code="orders_under_way",
         )
-    if wrong := blocking(findings(account, to, transfer.plan)):
+    if wrong := blocking(findings(account, to, transfer.plan, transfer.at)):
         raise Refused(wrong[0].said, code=wrong[0].code)
     if not connection.execute(_ACCOUNT, terms).rowcount:
-        raise Refused("Somebody has moved this customer meanwhile. Look where it is now.", code="moved_meanwhile")
+        raise moved_meanwhile()
     left: Tenant = connection.execute(_TENANT, {"of": transfer.tenant_id}).scalar_one()
     connection.execute(_DOMAIN, terms | {"domain": left.sip_domain})
     connection.execute(_ORDERS, terms)
+    prices = price_list_for(account, to, transfer.at)
+    assert prices is not None  # found above
     _move_people(connection, transfer, to)
     details = CustomerDetails(customer=account.customer, low_balance_alert=account.low_balance_alert, moved=True)
     connection.execute(_DETAILS.on(connection), {"account_id": transfer.account_id, "details": details})
     assignment = PlanAssignment(
         id=str(uuid5(NAMESPACE_URL, transfer.key)),
         plan=transfer.plan,
-        price_list=to.price_list.code,
+        price_list=prices.code,
         effective_from=transfer.at,
         assigned_by=transfer.actor,
         assigned_at=now(),
@@ -135,6 +172,7 @@ def _move_people(connection: Connection, transfer: Transfer, to: Tenant) -> None
         known = None if user is None or stays else find_user(connection, to.id, user.email)
         if user is not None and not stays and known is None:
             connection.execute(update(users).where(_u.id == user.id).values(tenant_id=to.id))
+            connection.execute(_UNINVITE_USER, terms)
             if user.proven_at is None:
                 # Whoever made this user may know the password, and belongs to the white label that is left.
                 end_password(connection, user.id)
@@ -148,10 +186,7 @@ def _move_people(connection: Connection, transfer: Transfer, to: Tenant) -> None
 
 
 def _rated(connection: Connection, transfer: Transfer, to: Tenant) -> CallingChange:
-    """Calls are rated by the new white label's groups: the one of the same code if it has it, else its default."""
-    before = existing.read(connection, transfer.account_id).calling
-    today = transfer.at.date()
-    group = rate_group_for(to.rate_groups, before.rate_group, today) or rate_group_for(to.rate_groups, None, today)
+    group = rate_group_of(existing.read(connection, transfer.account_id), to, transfer.at)
     return CallingChange(
         key=f"{transfer.key}:calling",
         account_id=transfer.account_id,

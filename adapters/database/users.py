@@ -14,8 +14,9 @@ from adapters.database.tables import accounts, api_keys, memberships, sessions, 
 from adapters.database.tree import ancestors
 from adapters.transactions import Transactions
 from domain.access import Right, Role, member_of, rights_of
-from domain.accounts import PLATFORM
+from domain.accounts import PLATFORM, AccountKind
 from domain.errors import NotFound, Refused
+from domain.existing import moved_meanwhile
 from domain.users import (
     INVITATION_LASTS,
     Grant,
@@ -40,6 +41,13 @@ _ADD_MEMBER = PerDialect(
 )
 _FIND = (
     select(users).where(_u.tenant_id == bindparam("tenant"), _u.email_key == bindparam("email")).with_for_update(key_share=True)
+)
+# Whoever moves accounts waits until the transaction ends, or has ended before. Accounts come before users, as in a transfer.
+_STAY = (
+    select(accounts.c.id, accounts.c.kind, accounts.c.parent_id)
+    .where(accounts.c.id.in_(bindparam("named", expanding=True)))
+    .order_by(accounts.c.id)
+    .with_for_update(read=True)
 )
 _NEW_LINK = (
     update(users)
@@ -80,6 +88,7 @@ class UserRecords:
     async def create(self, new: NewUser) -> Member:
         def work(connection: Connection) -> Member:
             moment = now()
+            _stay(connection, new.account_id, new.tenant_id)
             user_id = add_user(
                 connection, new.tenant_id, new.email, new.name, moment, new.password_hash, set_by=member_of(new.actor)
             )
@@ -94,6 +103,7 @@ class UserRecords:
     ) -> tuple[Member, Invitation | None]:
         def work(connection: Connection) -> tuple[Member, Invitation | None]:
             moment = now()
+            _stay(connection, account_id, tenant_id)
             row = find_user(connection, tenant_id, email)
             if row is None:
                 raise Refused(
@@ -114,6 +124,7 @@ class UserRecords:
     async def invite(self, new: NewUser) -> tuple[Member, Invitation]:
         def work(connection: Connection) -> tuple[Member, Invitation]:
             moment = now()
+            _stay(connection, new.account_id, new.tenant_id)
             user_id = add_user(connection, new.tenant_id, new.email, new.name, moment)
             if user_id is not None:
                 member = _join(connection, new.account_id, user_id, new.grant, new.actor, moment)
@@ -132,11 +143,13 @@ class UserRecords:
     async def offer(self, new: NewUser) -> tuple[Member, Invitation]:
         def work(connection: Connection) -> tuple[Member, Invitation]:
             moment = now()
+            _stay(connection, new.account_id, new.tenant_id)
             user_id = add_user(connection, new.tenant_id, new.email, new.name, moment)
             if user_id is None:
                 known = find_user(connection, new.tenant_id, new.email)
-                assert known is not None  # its address was in the way
-                user_id = str(known.id)
+                # Its address was in the way, unless it has moved with its account meanwhile.
+                user_id = str(known.id) if known else add_user(connection, new.tenant_id, new.email, new.name, moment)
+                assert user_id is not None
             member = _member(connection, new.account_id, user_id)
             generation = new_link(connection, user_id, moment)
             if member is None:
@@ -177,6 +190,8 @@ class UserRecords:
     async def accept(self, user_id: str, generation: int, password_hash: str) -> bool:
         def work(connection: Connection) -> bool:
             moment = now()
+            # An offer of an account that has moved is gone by then (``transfers``).
+            connection.execute(_STAY, {"named": [offer.account_id for offer in offers_behind(connection, user_id, generation)]})
             good = and_(_u.id == user_id, _u.invitation == generation, _u.invited_until > moment)
             values = {
                 "password_hash": password_hash,
@@ -231,6 +246,13 @@ class UserRecords:
 
     async def forget_attempts(self, counter: str) -> None:
         await self._transactions.write(lambda connection: counting.forget(connection, counter))
+
+
+def _stay(connection: Connection, account_id: str, tenant_id: str) -> None:
+    """Keep the account where it is. Raises ``Refused`` if it is not this tenant's customer any more."""
+    row = connection.execute(_STAY, {"named": [account_id]}).first()
+    if row is not None and row.kind == AccountKind.CUSTOMER and row.parent_id not in {None, tenant_id}:
+        raise moved_meanwhile()
 
 
 def add_user(

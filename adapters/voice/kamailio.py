@@ -136,6 +136,7 @@ class KamailioSwitch:
                 "The line was removed by the undo of this step before the step arrived, so it was not created. Nothing is left "
                 "to do for this attempt."
             )
+        number_settings.hold(connection, line.username, [*line.numbers, *filter(None, [line.caller_id])])
         connection.execute(_PUT_SUBSCRIBER, self._credentials(line))
         _write_aliases(connection, line)
         _write_preferences(connection, line)
@@ -186,11 +187,13 @@ def _forms(e164: str) -> list[str]:
 
 
 def _silence(number: RoutedNumber, connection: Connection) -> None:
+    number_settings.hold(connection, number.username, [number.e164])
     connection.execute(_SILENCE, {"username": number.username, "forms": _forms(number.e164)})
     number_settings.rest(connection, number.e164, number.username)
 
 
 def _ring(number: RoutedNumber, connection: Connection) -> None:
+    number_settings.hold(connection, number.username, [number.e164])
     domain = connection.scalar(_DOMAIN_OF, {"username": number.username})
     if domain is None:
         raise _line_missing()
@@ -205,7 +208,8 @@ def _ring(number: RoutedNumber, connection: Connection) -> None:
 
 
 def _configure(setup: LineSetup, connection: Connection) -> None:
-    connection.execute(_LOCK_KEY, {"key": f"setup:{setup.username}"})
+    forwarded = [forward.number for forward in setup.forwards]
+    number_settings.hold_all(connection, setup.username, [*forwarded, *filter(None, [setup.caller_id])])
     domain = connection.scalar(_DOMAIN_OF, {"username": setup.username})
     if domain is None:
         raise Refused("The line is not on the switch any more, so it cannot be set up.", code="line_missing")
@@ -214,11 +218,16 @@ def _configure(setup: LineSetup, connection: Connection) -> None:
         return
     rings = set(connection.execute(_RINGS, {"username": setup.username}).scalars())
     shown = setup.caller_id
-    # A number that was given back is shown by nobody, whatever the line was set up with.
-    if shown and connection.scalar(_HAS, {"number": shown, "username": setup.username, "account": setup.account_id}) is None:
-        shown = None
-    wanted = _preferences(setup.max_channels, shown, setup.account_id, setup.forwards)
-    wanted = {row for row in wanted if row.attribute != "forward" or row.uuid in rings}
+    has = {"number": shown, "username": setup.username, "account": setup.account_id}
+    # A number that was given back is neither shown nor forwarded, whatever the line was set up with: that rests with it.
+    gone = {("forward", number) for number in forwarded if number not in rings}
+    if shown and connection.scalar(_HAS, has) is None:
+        gone.add(("caller_id", shown))
+    wanted = {
+        row._replace(attribute=number_settings.at_rest(row.attribute)) if (row.attribute, row.uuid) in gone else row
+        for row in _preferences(setup.max_channels, shown, setup.account_id, setup.forwards)
+    }
+    number_settings.forget_resting(connection, setup.username, domain, forwarded)
     put(connection, setup.username, domain, wanted | {Preference("setup_version", str(setup.version))})
 
 
@@ -236,6 +245,7 @@ def _preferences(channels: int, caller_id: str | None, account: str | None, forw
 
 def _remove(removal: LineRemoval, connection: Connection) -> None:
     connection.execute(_CLOSE_KEY, {"key": removal.key})
+    number_settings.hold_all(connection, removal.username)
     for statement in _REMOVE_LINE:
         connection.execute(statement, {"username": removal.username, "domain": removal.domain})
     if removal.account_id is not None:

@@ -5,19 +5,32 @@ set to rest: under another attribute, which the switch does not read. It wakes i
 goes once somebody else has had it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, String, bindparam, text
 
 _RESTING = {"forward": "resting_forward", "caller_id": "resting_caller_id"}
 ATTRIBUTES = frozenset(_RESTING) | frozenset(_RESTING.values())
 _OF_ONE_LINE = ("forward", _RESTING["forward"])
 
+# Whoever writes of a line or of a number follows whoever did before: by the rows of keys, as a step and its undo do.
+_HOLD = text("INSERT INTO dialtone_line_keys (key) VALUES (:key) ON CONFLICT (key) DO UPDATE SET key = excluded.key")
+_NOTED = text("SELECT DISTINCT uuid FROM usr_preferences WHERE username = :username AND uuid <> ''")
 _MOVE = text(
     "UPDATE usr_preferences SET attribute = :after WHERE uuid = :number AND attribute = :before"
     # Every line may show a number, and one line alone forwards it.
     " AND (attribute IN ('caller_id', 'resting_caller_id') OR username = :username)"
 )
+# A line shows one number: what it was set up with since is newer than what rests.
+_OUTDATED = text(
+    "DELETE FROM usr_preferences WHERE uuid = :number AND attribute = 'resting_caller_id' AND EXISTS (SELECT 1 FROM"
+    " usr_preferences p WHERE p.username = usr_preferences.username AND p.domain = usr_preferences.domain"
+    " AND p.attribute = 'caller_id')"
+)
+_FORGET = text(
+    "DELETE FROM usr_preferences WHERE username = :username AND domain = :domain AND"
+    " (attribute = 'resting_caller_id' OR (attribute = 'resting_forward' AND uuid IN :numbers))"
+).bindparams(bindparam("numbers", expanding=True, type_=String))
 _OF_NUMBERS = text(
     "SELECT p.id, p.username, p.domain, p.attribute, (SELECT a.value FROM usr_preferences a WHERE a.username = p.username"
     " AND a.domain = p.domain AND a.attribute = 'account') AS account FROM usr_preferences p"
@@ -29,6 +42,33 @@ _ACCOUNT_OF = text(
 )
 
 
+def hold(connection: Connection, username: str, numbers: Iterable[str]) -> None:
+    """Lock the line, then the numbers in their order: all who write rows of a number do, before they look at what is there."""
+    connection.execute(_HOLD, [{"key": f"setup:{username}"}, *_keys(numbers)])
+
+
+def hold_all(connection: Connection, username: str, numbers: Iterable[str] = ()) -> None:
+    """The same, with every number of which something is written at the line."""
+    hold(connection, username, ())
+    noted = connection.execute(_NOTED, {"username": username}).scalars()
+    if keys := _keys((*numbers, *noted)):
+        connection.execute(_HOLD, keys)
+
+
+def _keys(numbers: Iterable[str]) -> list[dict[str, str]]:
+    return [{"key": f"number:{number}"} for number in sorted(set(numbers))]
+
+
+def forget_resting(connection: Connection, username: str, domain: str, numbers: Sequence[str]) -> None:
+    """What rests at the line of these numbers, and whichever one it showed: it is set up anew."""
+    connection.execute(_FORGET, {"username": username, "domain": domain, "numbers": list(numbers)})
+
+
+def at_rest(attribute: str) -> str:
+    """The attribute under which the switch does not read it."""
+    return _RESTING[attribute]
+
+
 def rest(connection: Connection, number: str, username: str) -> None:
     """The number is not forwarded by the line, and shown by no line, until it wakes."""
     for attribute, resting in _RESTING.items():
@@ -38,6 +78,7 @@ def rest(connection: Connection, number: str, username: str) -> None:
 def wake(connection: Connection, number: str, username: str, domain: str) -> None:
     """What rests of the number is as it was before, if it is the line's or of another line of its account."""
     drop_foreign(connection, [number], username, domain)
+    connection.execute(_OUTDATED, {"number": number})
     for attribute, resting in _RESTING.items():
         connection.execute(_MOVE, {"number": number, "username": username, "before": resting, "after": attribute})
 

@@ -173,13 +173,13 @@ async def _own(services: Services, principal: Principal, account_id: str) -> Cal
 
 async def _change(services: Services, principal: Principal, calling: Calling, act: str, key: str | None) -> CallingChange:
     unique = keys.update_id(principal.id, f"{act}:{calling.account_id}", key) if key else str(uuid.uuid4())
-    # The account's own white label, whoever of those above it asks: whether they may was looked at before.
-    tenant_id = (await services.reader.get(calling.onboarding_id)).tenant_id if calling.onboarding_id else principal.tenant_id
+    # The account's own white label, whoever of those above it asks; asked for by them, nobody changes what has moved away meanwhile.
+    order = await services.reader.get(calling.onboarding_id, principal.tenant_id) if calling.onboarding_id else None
     return CallingChange.model_validate(
         {
             "key": unique,
             "account_id": calling.account_id,
-            "tenant_id": tenant_id or "",
+            "tenant_id": (order.tenant_id if order else principal.tenant_id) or "",
             "actor": principal.actor,
             "act": act,
             "at": datetime.now(UTC),

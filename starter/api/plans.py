@@ -53,7 +53,7 @@ async def change_plan(principal: Caller, account: OwnAccount, body: ChangePlan, 
         assigned_by=principal.actor,
         assigned_at=now,
     )
-    return AccountPlanBody.of(await services.plans.assign(account.id, wanted))
+    return AccountPlanBody.of(await services.plans.assign(account.id, account.tenant_id, wanted))
 
 
 @router.delete(
@@ -64,7 +64,7 @@ async def change_plan(principal: Caller, account: OwnAccount, body: ChangePlan, 
 async def cancel_change(principal: Caller, account: OwnAccount, services: Work) -> AccountPlanBody:
     """The plan in force stays. Without a change to come, nothing is done."""
     _may_change(principal, account)
-    return AccountPlanBody.of(await services.plans.cancel_pending(account.id, principal.actor))
+    return AccountPlanBody.of(await services.plans.cancel_pending(account.id, account.tenant_id, principal.actor))
 
 
 @router.get("/{account_id}/charges", summary="What would be charged now", responses=declared(403, 404, 409))  # noqa: FAST003

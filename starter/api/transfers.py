@@ -26,7 +26,9 @@ class TransferBody(Body):
     to: WhiteLabel
     reason: LongText = Field(examples=["The customer has moved to Leeds"])
     consent: LongText = Field(examples=["Agreed in writing, 22 November"])
-    plan: PlanCode | None = Field(default=None, description="Of the new white label; the first on its price list if unset")
+    plan: PlanCode | None = Field(
+        default=None, description="On the default price list of the new white label; its first if unset"
+    )
 
 
 class Transferred(BaseModel):
@@ -66,19 +68,21 @@ async def transfer(
     if to.kind is not AccountKind.RESELLER or to.status != "active":
         raise NotFound("There is no such white label, or it is not yours to see.")
     tenant = await services.catalogue.tenant(to.id)
-    chosen = tenant.price_list.plan(body.plan)
+    now = datetime.now(UTC)
+    prices = transfers.price_list_for(account, tenant, now)
+    chosen = prices.plan(body.plan) if prices else None
     change = transfers.Transfer(
         key=keys.update_id(principal.id, f"transfer:{account_id}", key) if key else str(uuid.uuid4()),
         account_id=account_id,
         tenant_id=account.tenant_id,
         actor=principal.actor,
-        at=datetime.now(UTC),
+        at=now,
         to=tenant.id,
         plan=chosen.code if chosen else body.plan or "",
         reason=body.reason,
         consent=body.consent,
     )
-    if wrong := transfers.findings(account, tenant, change.plan):
+    if wrong := transfers.findings(account, tenant, change.plan, now):
         raise problems.of_findings(wrong)
     done = await services.changes.carry_out("transfer", change, fingerprint)
     if not done:

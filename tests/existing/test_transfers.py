@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -212,3 +212,67 @@ async def test_an_order_that_is_sent_again_after_the_move_is_the_one_that_it_was
     assert (await transfer(house, account, "northway")).status_code == 200
     again = await house.add("platform", account, **sent)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+
+
+@pytest.mark.requirement("S5-25")
+async def test_a_customer_lands_where_it_can_buy_and_call_or_does_not_move(house: House) -> None:
+    account = (await house.customer())["account_id"]
+    today = datetime.now(UTC).date()
+    plans = (Plan(code="north-1", name="North 1", setup_minor=9_000, period_minor=1_000),)
+    over = PriceList(version="1", code="over", plans=plans, valid_until=today - timedelta(days=1))
+    euros = PriceList(version="1", code="euros", plans=plans, currency="EUR", position=1)
+    pounds = PriceList(version="1", code="pounds", plans=plans, position=2)
+
+    ended = OTHER.rate_groups[0].model_copy(update={"valid_until": over.valid_until})
+    for at, (lists, groups, code) in enumerate(
+        (
+            ((over,), OTHER.rate_groups, "no_price_list"),
+            ((over, euros), OTHER.rate_groups, "currency_differs"),
+            ((over, euros, pounds), (ended,), "no_rate_group"),
+            ((over, euros, pounds), OTHER.rate_groups, None),
+        )
+    ):
+        own = {"id": f"5f0c5f0e-0000-4000-8000-00000000001{at}", "slug": f"label-{at}", "rate_groups": groups}
+        label = OTHER.model_copy(update=own | {"price_list": lists[0], "price_lists": lists[1:]})
+        await house.database.admin.put_tenant(label)  # type: ignore[attr-defined]
+        answer = await transfer(house, account, label.slug)
+        if code is not None:
+            assert (answer.status_code, [error["code"] for error in answer.json()["errors"]]) == (422, [code])
+            assert (await house.account(account))["parent_id"] == UPPER.id
+    assert answer.status_code == 200, answer.text
+    plan = (await house.ask("GET", f"/v1/accounts/{account}/plan", "platform")).json()["in_force"]
+    assert (plan["plan"], plan["price_list"]) == ("north-1", "pounds")
+    calling = (await house.ask("GET", f"/v1/accounts/{account}/calling", "platform")).json()
+    assert (calling["rate_group"], calling["may_call"]) == ("uk-standard", True)
+
+
+@pytest.mark.requirement("S5-25")
+async def test_a_change_that_waits_for_approval_ends_with_the_white_label_that_asked_for_it(house: House) -> None:
+    for tenant in (UPPER, OTHER):
+        policy = tenant.approval.model_copy(update={"credit_limit_over_minor": 60_000})
+        await house.database.admin.put_tenant(tenant.model_copy(update={"approval": policy}))  # type: ignore[attr-defined]
+    account = (await house.customer())["account_id"]
+    before = (await house.account(account))["credit_limit_minor"]
+    asked = await house.ask("PATCH", f"/v1/accounts/{account}/customer", "upper", json={"credit_limit_minor": 90_000})
+    assert asked.status_code == 202, asked.text
+    assert (await transfer(house, account, "northway")).status_code == 200
+    place = asked.headers["Location"]
+    assert (await house.ask("POST", f"{place}/approve", "approver")).status_code == 404, "it is not theirs to approve"
+    late = await house.ask("POST", f"{place}/approve", "other")
+    assert (late.status_code, late.json()["code"]) == (409, "moved_meanwhile")
+    assert (await house.account(account))["credit_limit_minor"] == before
+
+
+@pytest.mark.requirement("S5-25")
+async def test_a_customer_who_has_moved_is_taxed_as_the_new_white_label_taxes(house: House) -> None:
+    levy = {"code": "levy", "name": "Levy", "rate_basis_points": 150}
+    assert (await house.ask("POST", "/v1/taxes", "upper", json=levy)).status_code == 201
+    taxed = (await house.customer(taxes=["levy"]))["account_id"]
+    own = (await house.customer(name="Quay Ltd", tax_rate_basis_points=0))["account_id"]
+    for account in (taxed, own):
+        assert (await transfer(house, account, "northway")).status_code == 200
+        charges = await house.ask("GET", f"/v1/accounts/{account}/charges?lines=1", "other")
+        assert charges.status_code == 200, charges.text
+        assert [tax["rate_basis_points"] for tax in charges.json()["taxes"]] == [OTHER.tax_rate_basis_points]
+        added = await house.added("other", account, services=[{"label": "New line"}])
+        assert added["quote"]["tax_rate_basis_points"] == OTHER.tax_rate_basis_points

@@ -287,12 +287,12 @@ class Plans:
             pending=pending,
         )
 
-    async def assign(self, account_id: str, wanted: PlanAssignment) -> AccountPlan:
+    async def assign(self, account_id: str, tenant_id: str, wanted: PlanAssignment) -> AccountPlan:
         if may_follow(await self.get(account_id), wanted, datetime.now(UTC)):
             self.assigned.setdefault(account_id, []).append(wanted)
         return await self.get(account_id)
 
-    async def cancel_pending(self, account_id: str, actor: str) -> AccountPlan:
+    async def cancel_pending(self, account_id: str, tenant_id: str, actor: str) -> AccountPlan:
         pending = (await self.get(account_id)).pending
         if pending is not None:
             self.assigned[account_id].remove(pending)

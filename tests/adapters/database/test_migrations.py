@@ -120,6 +120,7 @@ async def test_constraints_and_partial_indexes_are_really_there(empty_url: str) 
         "ix_accounts_resellers": False,
         "ix_numbers_holder": False,
         "ix_numbers_basket": False,
+        "ix_numbers_kept": False,
         "ix_numbers_held_until": False,
         "ix_numbers_quarantined_until": False,
         "ix_baskets_open": False,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Select, text
+from sqlalchemy import Connection, Select, Update, text
 
 from adapters.database import Database, stock
 from adapters.database import numbers as statements
@@ -206,9 +206,9 @@ TERMS = {
 }
 
 
-def plan(connection: Connection, statement: Select[Any]) -> str:
+def plan(connection: Connection, statement: Select[Any] | Update, terms: dict[str, Any] = TERMS) -> str:
     """How the database would run it without knowing the values, as it does with a statement that is prepared once."""
-    compiled = statement.compile(dialect=connection.dialect).construct_expanded_state(TERMS)
+    compiled = statement.compile(dialect=connection.dialect).construct_expanded_state(terms)
     values = tuple(compiled.positional_parameters)
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled.statement}", values).all()

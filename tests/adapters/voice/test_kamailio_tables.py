@@ -112,11 +112,11 @@ async def test_a_removed_line_leaves_nothing_and_its_number_is_free(switch: Kama
 
 async def test_removing_a_line_never_heard_of_is_a_success_twice(switch: KamailioSwitch, database_url: str) -> None:
     await switch.remove(removal(line("d1")))
-    [first] = await rows(database_url, "dialtone_line_keys")
+    first = await rows(database_url, "dialtone_line_keys")
     await switch.remove(removal(line("d1")))
-    [second] = await rows(database_url, "dialtone_line_keys")
+    second = await rows(database_url, "dialtone_line_keys")
     assert first == second
-    assert first["closed_at"] is not None
+    assert len([row for row in first if row["closed_at"] is not None]) == 1
 
 
 async def test_a_line_that_arrives_after_its_undo_is_not_made(switch: KamailioSwitch, database_url: str) -> None:
