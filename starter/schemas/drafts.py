@@ -117,7 +117,7 @@ class DraftBody(BaseModel):
             changed_by=draft.changed_by,
             changed_at=draft.changed_at,
             expires_at=draft.expires_at,
-            submitting=draft.submitting is not None,
+            submitting=bool(draft.submitting),
             place=place_of(form, draft),
             next=after,
             back=before,
