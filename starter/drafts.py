@@ -40,7 +40,7 @@ from domain.rules import Finding
 from domain.sections import Form, field_of, form_named
 from starter import problems
 from starter.additions import account_for
-from starter.draft_entries import bounded, with_numbers, without_number
+from starter.draft_entries import bounded, unshown, with_numbers, without_number
 from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
 from starter.first_access import Shown
 from starter.onboardings import Onboardings
@@ -124,7 +124,7 @@ class Drafting:
 
         def edit(now: Draft, at: datetime) -> Draft:
             unseen(now, seen, [section])
-            return bounded(saved(now, section, form[section], flat, self._principal.actor, at))
+            return bounded(saved(now, section, form[section], unshown(now, flat), self._principal.actor, at))
 
         return await self._change(draft.id, edit)
 

@@ -140,7 +140,7 @@ class BulkRecords:
         query = query.order_by(_RUN.created_at.desc(), _RUN.id.desc()).limit(size + 1)
         if page_token is not None:
             created_at, last = page_tokens.read(filters, page_token, 2)
-            moment = datetime.fromisoformat(created_at)
+            moment = page_tokens.moment(created_at)
             position = tuple_(literal(moment, _RUN.created_at.type), literal(last, _RUN.id.type))
             query = query.where(tuple_(_RUN.created_at, _RUN.id) < position)
 
@@ -159,7 +159,7 @@ class BulkRecords:
         if state is not None:
             query = query.where(_ROW.state == state)
         if page_token is not None:
-            query = query.where(_ROW.number > int(page_tokens.read(filters, page_token, 1)[0]))
+            query = query.where(_ROW.number > page_tokens.number(page_tokens.read(filters, page_token, 1)[0]))
         found = await self._transactions.read(lambda connection: connection.execute(query).all())
         shown = found[:size]
         token = page_tokens.make(filters, (str(shown[-1].number),)) if len(found) > size else None

@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import EmailStr, Field, StrictBool
 
 from domain import customers
-from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone
+from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone, is_masked, masked
 from domain.customers import CustomerDocument
 from domain.existing import AccountRecord
 from domain.money import Currency
 from domain.orders import AccountType, Administration, Payer
 from domain.rules import Finding
 from starter.problems import ProblemError
-from starter.schemas.base import Body, Telephone, e164
+from starter.schemas.base import IN_FULL, MASKED, Body, Telephone, e164
 
 # A default that is never used, and not shown as one: these can be left out, and cannot be removed.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
@@ -87,6 +87,8 @@ class ChangeCustomer(Body):
         # What was read with its beginning left out is no new number when it is sent back.
         if data.get("identity_number") == masked(account.customer.identity_number) is not None:
             del data["identity_number"]
+        elif is_masked(data.get("identity_number") or ""):
+            found.append(Finding(code="identity_number_masked", pointer="/identity_number", message=MASKED, fix=IN_FULL))
         contact = data.get("contact") or {}
         if contact.get("telephone"):
             written, region = contact["telephone"], data.get("country") or account.customer.home or country
@@ -120,8 +122,3 @@ class CustomerAnswer(CustomerDocument):
         shown["identity_number"] = masked(account.customer.identity_number)
         names = ("account_id", "account_number", "account_type", "payer", "administration", "balance_minor", "held_minor")
         return cls(**shown, **{name: getattr(account, name) for name in names}, warnings=warnings)
-
-
-def masked(number: str | None) -> str | None:
-    """Of an identity number, what may be read again."""
-    return None if number is None else "X" * (len(number) - 2) + number[-2:]
