@@ -4,7 +4,6 @@ A row's order is here from the upload to its start and no longer: then the onboa
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, select, tuple_, update
