@@ -10,6 +10,7 @@ from domain.base import Value
 from domain.billing import LowBalanceAlert
 from domain.calling import CallingWrite
 from domain.catalogue import Tenant
+from domain.credits import Credit
 from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
@@ -52,7 +53,8 @@ class CustomerChange(AccountChange):
     """A JSON merge patch (RFC 7396) of the document: all of it or nothing.
 
     ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked. ``person`` is whose key the
-    actor's is. One that ``needs_approval`` waits for somebody else, who is then in ``approved_by`` (S2-26).
+    actor's is. One that ``needs_approval`` waits for somebody else, who is then in ``approved_by`` (S2-26). ``credit`` is money that
+    is paid in when that has happened.
     """
 
     patch: dict[str, Any]
@@ -60,6 +62,7 @@ class CustomerChange(AccountChange):
     person: str | None = None
     needs_approval: bool = False
     approved_by: str | None = None
+    credit: Credit | None = None
 
 
 class CustomerWrite(Value):

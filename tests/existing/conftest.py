@@ -191,6 +191,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         existing=database.existing,
         lines=database.services,
         changes=Changes(client, queue),
+        credits=database.credits,
         base_url=BASE,
         card_page_origin="https://cards.test",
     )
