@@ -6,7 +6,8 @@ import typer
 
 from domain.orders import Administration
 from starter.cli import output
-from starter.cli.onboardings import AsJson, Id, Key, Url, Why, connected, onboarding_path
+from starter.cli.api import onboarding_path
+from starter.cli.onboardings import AsJson, Id, Key, Url, Why, connected
 
 
 def notification_defaults(
@@ -69,7 +70,7 @@ def _decide(
     onboarding: str, place: int, act: str, body: dict[str, Any], access: tuple[str | None, str | None], as_json: bool
 ) -> None:
     with connected(*access) as api:
-        shown = api.post(onboarding_path(onboarding, "notifications", str(place), act), body)
+        shown = api.post(onboarding_path(onboarding, f"notifications/{place}/{act}"), body)
     if as_json:
         output.print_json(shown)
     else:
