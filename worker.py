@@ -22,6 +22,7 @@ from activities.bulk import BulkActivities
 from activities.calling import CallingActivities
 from activities.customers import CustomerActivities
 from activities.drafts import DraftActivities
+from activities.letters import LetterActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -47,6 +48,7 @@ from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.bulk import BulkWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.customers import CustomerWorkflow
+from workflows.letters import LetterWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
@@ -64,6 +66,7 @@ WORKFLOWS = [
     CustomerWorkflow,
     ServiceWorkflow,
     TransferWorkflow,
+    LetterWorkflow,
     NumberReleaseWorkflow,
     NumberReclaimWorkflow,
     NumberReaperWorkflow,
@@ -94,6 +97,7 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             QuarantineActivities(database.stock),
             RoutingActivities(switch),
             AlertActivities(database.alerts),
+            LetterActivities(database.letters),
             CustomerActivities(database.customers),
             TransferActivities(database.transfers),
             ServiceActivities(database.services, switch),

@@ -25,6 +25,8 @@ class Right(StrEnum):
     OPERATE = "operate"
     MANAGE_USERS = "manage_users"
     MANAGE_PRICES = "manage_prices"
+    PAY_IN = "pay_in"
+    """To say that money came in otherwise than by card, which the account can spend from then on."""
 
 
 _RIGHTS = {

@@ -15,8 +15,8 @@ UNPRICEABLE = frozenset({"unknown_price_list", "price_list_not_valid", "no_price
 
 def catalogue_findings(order: Order, tenant: Tenant, day: date | None = None) -> list[Finding]:
     """What is wrong with what the order chooses, or odd. ``day`` is today in UTC; without it everything is valid."""
-    found = price_list_findings(order.price_list, tenant, day)
-    prices = tenant.list_for(order.price_list, day)
+    found = price_list_findings(order.price_list, tenant, order.sold_on(day))
+    prices = tenant.list_for(order.price_list, order.sold_on(day))
     if prices is not None:
         found += _currency_findings(order, tenant, prices)
         found += _invoicing_findings(order, prices)

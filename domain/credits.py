@@ -6,7 +6,9 @@ from typing import Annotated, Protocol
 from pydantic import Field
 
 from domain.base import Value
+from domain.catalogue import Tenant
 from domain.customer import Text
+from domain.money import Currency
 
 MOST_MINOR = 1_000_000_000
 
@@ -19,6 +21,7 @@ class Credit(Value):
     amount_minor: Annotated[int, Field(ge=1, le=MOST_MINOR, strict=True)]
     reference: Text
     actor: str
+    approved_by: str | None = None
 
 
 class Credited(Value):
@@ -37,6 +40,15 @@ class Credits(Protocol):
     async def pay_in(self, credit: Credit) -> Credited:
         """Post it, once, and tell the timeline who did. Raises ``Refused``: ``account_not_active``, and
         ``idempotency_key_reused`` for a key that stands for another payment."""
+
+
+def needs_approval(tenant: Tenant, amount_minor: int, currency: Currency) -> bool:
+    """Whether a second person has to agree: one may not give more to spend by a payment than by a credit limit.
+
+    The threshold is in the white label's currency. What is in another one cannot be compared, so a person looks at it.
+    """
+    most = tenant.approval.credit_limit_over_minor
+    return most is not None and amount_minor > (most if currency == tenant.currency else 0)
 
 
 def credit_key(account_id: str, idempotency_key: str) -> str:

@@ -91,6 +91,18 @@ IdentityNumber = Annotated[
 ]
 
 
+def masked(number: str | None) -> str | None:
+    """Of an identity number, what may be read again: its length and, unless it is too short to be one, the last two characters."""
+    if number is None:
+        return None
+    return "X" * (len(number) - 2) + number[-2:] if len(number) > 3 else "X" * len(number)
+
+
+def is_masked(number: str) -> bool:
+    """Whether this looks like what ``masked`` left of a number, and so is none itself."""
+    return bool(number) and masked(number) == number
+
+
 def name_key(name: str) -> str:
     """Two names with the same key are the same name: NFKC, case-folded, spaces collapsed (C4)."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

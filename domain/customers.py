@@ -11,6 +11,7 @@ from domain.base import Value
 from domain.billing import LowBalanceAlert
 from domain.calling import CallingWrite
 from domain.catalogue import Tenant
+from domain.credits import Credit
 from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
@@ -55,7 +56,7 @@ class CustomerChange(AccountChange):
 
     ``if_match`` is the ``tag`` of the document that the caller has seen; unset, it is not asked. ``person`` is whose key the
     actor's is. One that ``needs_approval`` waits for somebody else, for as long as ``decided_within``, who is then in
-    ``approved_by`` (S2-26).
+    ``approved_by`` (S2-26). ``credit`` is money that is paid in when that has happened.
     """
 
     patch: dict[str, Any]
@@ -64,6 +65,7 @@ class CustomerChange(AccountChange):
     needs_approval: bool = False
     decided_within: timedelta = timedelta(days=7)
     approved_by: str | None = None
+    credit: Credit | None = None
 
 
 class CustomerWrite(Value):

@@ -7,9 +7,11 @@ with it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator
 
 from domain.additions import OF_THE_ORDER
 from domain.base import Value
@@ -25,7 +27,10 @@ OPEN_FOR = timedelta(days=30)
 """How long after its last change a draft is kept open."""
 KEPT_FOR = timedelta(days=30)
 """How long a draft that has ended can still be looked at, before it is deleted with everything personal in it."""
+SUBMITTED_WITHIN = timedelta(minutes=1)
+"""How long a submission may take. One that takes longer has died: a refusal of another one lets the draft be changed again."""
 MOST_SERVICES = 50
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _BESIDE_THE_ORDER = frozenset({"white_label", "terms_accepted", "create_sip_device"})
 
 
@@ -56,11 +61,17 @@ class Touch(Value):
     at: datetime
 
 
+def _submissions(stored: object) -> object:
+    # Rows of before kept the newest submission only, without its time; whether it lives nobody knows any more.
+    return {} if stored is None else {stored: _LONG_AGO} if isinstance(stored, str) else stored
+
+
 class Draft(Value):
     """An order-to-be. Times are UTC. ``person`` is whose it is, ``created_by`` and ``changed_by`` are recorded actors.
 
-    ``country`` is where national telephone numbers are dialled if the order says nothing. ``place`` is the section at which the person stands. ``submitting`` marks a submission that has begun and whose end is not
-    recorded yet: meanwhile nothing can be changed, so that what is ordered is what the draft says.
+    ``country`` is where national telephone numbers are dialled if the order says nothing. ``place`` is the section at which the
+    person stands. ``submitting`` are the submissions that have begun and whose end is not recorded yet, each with when it
+    began: while there is one nothing can be changed, so that what is ordered is what the draft says.
     """
 
     id: str
@@ -79,7 +90,7 @@ class Draft(Value):
     basket_id: str | None = None
     pool: Pool = PUBLIC
     onboarding_id: str | None = None
-    submitting: str | None = None
+    submitting: Annotated[Mapping[str, datetime], BeforeValidator(_submissions)] = {}
 
     @property
     def expires_at(self) -> datetime:
@@ -262,7 +273,7 @@ def changeable(draft: Draft) -> Draft:
             DraftState.EXPIRED: "Nobody changed this draft for 30 days, so it has expired. Begin a new one.",
         }[draft.state]
         raise Refused(message, code=f"draft_{draft.state.value}")
-    if draft.submitting is not None:
+    if draft.submitting:
         raise Refused(
             "This draft is being submitted, so it cannot be changed. Submit it again: that tells how it ended.",
             code="draft_submitting",
@@ -274,6 +285,20 @@ def changed(draft: Draft, by: str, at: datetime, **changes: Any) -> Draft:
     """The next revision of a draft that can be changed. Raises ``Refused`` as ``changeable``."""
     changeable(draft)
     return draft.model_copy(update={"revision": draft.revision + 1, "changed_by": by, "changed_at": at, **changes})
+
+
+def frozen(draft: Draft, submission: str, at: datetime) -> Draft:
+    """The draft while this submission is under way, beside those that are already. Raises ``Refused`` for one that has ended."""
+    changeable(draft.model_copy(update={"submitting": {}}))
+    return draft.model_copy(update={"submitting": {**draft.submitting, submission: at}})
+
+
+def thawed(draft: Draft, submission: str, at: datetime) -> Draft:
+    """The draft after this submission came to nothing. As long as another one may still succeed, it stays as it is."""
+    others = {
+        other: begun for other, begun in draft.submitting.items() if other != submission and at - begun < SUBMITTED_WITHIN
+    }
+    return draft.model_copy(update={"submitting": others})
 
 
 def unseen(draft: Draft, seen: int | None, sections: Collection[str]) -> None:

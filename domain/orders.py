@@ -1,6 +1,6 @@
 """A customer order: everything that is decided before the onboarding begins."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -173,6 +173,11 @@ class Order(Value):
     account_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = Field(
         default=None, description="The active account that the services are added to (S3-03); a new one is opened if unset"
     )
+
+    def sold_on(self, day: date | None) -> date | None:
+        """The day on which its price list has to be on sale; unset where any day will do: whoever is a customer on a list buys more on
+        it also when it is sold to nobody new."""
+        return None if self.account_id is not None and self.price_list is not None else day
 
     @property
     def welcomes(self) -> bool:

@@ -91,7 +91,7 @@ def quote(
     ``ValueError`` for an unknown price list, plan or service type: all are refused by ``domain.rules`` and
     ``domain.catalogue_rules`` before anything is priced.
     """
-    prices = _prices(tenant, order.price_list, day)
+    prices = _prices(tenant, order.price_list, order.sold_on(day))
     plan = prices.plan(order.plan)
     if plan is None:
         raise ValueError(f"no plan {order.plan}")

@@ -114,7 +114,7 @@ def findings(
             "Leave it out to apply the white label's taxes.",
             Severity.INFO,
         )
-    prices = tenant.list_for(order.price_list, day)
+    prices = tenant.list_for(order.price_list, order.sold_on(day))
     if prices is not None and prices.plan(order.plan) is None:
         offered = ", ".join(plan.code for plan in prices.plans)
         say("unknown_plan", "/plan", "There is no such plan on the price list.", f"Choose one of: {offered}.")
@@ -194,7 +194,7 @@ def _beyond(order: Order, features: FeatureSet) -> Iterator[Finding]:
 def _is_free(order: Order, tenant: Tenant, explicit_grades: Mapping[str, Grade], day: date | None) -> bool:
     """Whether the order costs nothing: what costs nothing can always be paid (C3)."""
     taxes = {tax.code for tax in tenant.taxes} >= set(order.taxes or ())
-    prices = tenant.list_for(order.price_list, day)
+    prices = tenant.list_for(order.price_list, order.sold_on(day))
     types = all(tenant.service_type(service.type) for service in order.services)
     known = prices and prices.plan(order.plan) and set(order.explicit_numbers) <= set(explicit_grades) and taxes and types
     return bool(known) and quote(order, tenant, explicit_grades, day).total_minor == 0

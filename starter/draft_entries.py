@@ -7,18 +7,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from domain.customer import is_masked, masked
 from domain.drafts import Draft, flattened, spread
 from domain.errors import Refused
 from domain.rules import Finding
 from domain.sections import AT_SUBMIT, DRAFT_ONLY, MANAGED, Form
 from starter.draft_findings import region_of
 from starter.problems import Problem, ProblemError, of_finding, pointer
-from starter.schemas.base import e164
+from starter.schemas.base import IN_FULL, MASKED, e164
 from starter.schemas.orders import CreateOnboarding
 
 MOST_BYTES = 256_000
 """How much a draft holds, as JSON: twice an order."""
 _DEEPEST = 24
+_IDENTITY = "customer.identity_number"
+_IDENTITY_POINTER = "/customer/identity_number"
 
 
 def readable(body: Mapping[str, Any], form: Form, section: str) -> dict[str, Any]:
@@ -47,6 +50,29 @@ def readable(body: Mapping[str, Any], form: Form, section: str) -> dict[str, Any
     if errors:
         raise _refused(errors)
     return flattened(body, form[section])
+
+
+def shown(entered: Mapping[str, Any]) -> dict[str, Any]:
+    """What was entered, as everybody may read it again: of an identity number, right or wrong, the last characters."""
+    number = entered.get(_IDENTITY)
+    return {**entered, _IDENTITY: masked(_written(number))} if number is not None else dict(entered)
+
+
+def unshown(draft: Draft, flat: Mapping[str, Any]) -> dict[str, Any]:
+    """What is saved of a section, by field: an identity number that comes back as it was shown is the one that is there.
+
+    Raises the 422 ``Problem`` for one that was shown of another number.
+    """
+    number, kept = flat.get(_IDENTITY), draft.entered.get(_IDENTITY)
+    if number is None or not is_masked(text := _written(number).strip()):
+        return dict(flat)
+    if kept is None or text != masked(_written(kept)):
+        raise _refused([ProblemError(code="identity_number_masked", detail=f"{MASKED} {IN_FULL}", pointer=_IDENTITY_POINTER)])
+    return {**flat, _IDENTITY: kept}
+
+
+def _written(number: object) -> str:
+    return number if isinstance(number, str) else json.dumps(number)
 
 
 def _nowhere(field: str, form: Form) -> str:

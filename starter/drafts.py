@@ -24,9 +24,11 @@ from domain.drafts import (
     around,
     changeable,
     changed,
+    frozen,
     order_body,
     place_of,
     saved,
+    thawed,
     unseen,
     way,
 )
@@ -38,7 +40,7 @@ from domain.rules import Finding
 from domain.sections import Form, field_of, form_named
 from starter import problems
 from starter.additions import account_for
-from starter.draft_entries import bounded, with_numbers, without_number
+from starter.draft_entries import bounded, unshown, with_numbers, without_number
 from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
 from starter.first_access import Shown
 from starter.onboardings import Onboardings
@@ -122,7 +124,7 @@ class Drafting:
 
         def edit(now: Draft, at: datetime) -> Draft:
             unseen(now, seen, [section])
-            return bounded(saved(now, section, form[section], flat, self._principal.actor, at))
+            return bounded(saved(now, section, form[section], unshown(now, flat), self._principal.actor, at))
 
         return await self._change(draft.id, edit)
 
@@ -205,37 +207,40 @@ class Drafting:
     ) -> tuple[Kept, Shown]:
         """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
 
-        ``secrets`` are the fields of the order that no draft keeps; returned are those that were made, for this once. While it is
-        under way nothing can be changed. If it dies half-way the draft stays so, and submitting it again finds the onboarding
-        that was started or starts it.
+        ``secrets`` are the fields of the order that no draft keeps; returned are those that were made, to whoever placed the
+        order and to nobody else. While a submission is under way nothing can be changed. If it dies half-way the draft stays
+        so, and submitting it again finds the onboarding that was started or starts it.
         """
         token, onboarding = str(uuid.uuid4()), keys.draft_onboarding_id(draft.id, draft.created_at)
-        alone, shown = True, Shown()
+        alone = True
 
         def freeze(now: Draft) -> Wish:
             nonlocal alone
             if now.state is DraftState.SUBMITTED:
                 return Wish(draft=now)
-            alone = now.submitting is None
-            changeable(now.model_copy(update={"submitting": None}))
+            alone = not now.submitting
             unseen(now, seen, now.touched)
-            frozen = now.model_copy(update={"submitting": token})
-            return Wish(draft=frozen, numbers=_wanted(frozen) if alone else None)
+            begun = frozen(now, token, datetime.now(UTC))
+            return Wish(draft=begun, numbers=_wanted(begun) if alone else None)
 
         kept = await self._drafts.change(draft.id, freeze)
         if kept.draft.state is DraftState.SUBMITTED:
-            return kept, shown
-        if alone or not await self._exists(onboarding, tenant):
-            if not alone:
-                # Only now: an order that was started before may be about to take what the basket holds.
-                kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
-            try:
-                shown = await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
-            except (Problem, Refused):
-                settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
-                if settled is None:
-                    raise
-                return settled, shown
+            return kept, Shown()
+        earlier = None if alone else await self._onboardings.repeated(onboarding, self._principal, tenant, fingerprint)
+        if earlier is not None:
+            return await self._settled(draft.id, onboarding), earlier.shown
+        if not alone:
+            # Only now: an order that was started before may be about to take what the basket holds.
+            kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
+            if kept.draft.state is DraftState.SUBMITTED:
+                return kept, Shown()
+        try:
+            shown = await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
+        except (Problem, Refused):
+            settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
+            if settled is None:
+                raise
+            return settled, Shown()
         return await self._settled(draft.id, onboarding), shown
 
     async def _start(
@@ -283,14 +288,14 @@ class Drafting:
 
     async def _thawed(self, draft_id: str, token: str, alone: bool, onboarding: str, tenant: Tenant) -> Kept | None:
         """After a no: let the draft be changed again. But if another submission of it was a yes, that one counts."""
-        if not alone and await self._exists(onboarding, tenant):
-            return await self._settled(draft_id, onboarding)
 
         def thaw(now: Draft) -> Wish:
-            return Wish(draft=now.model_copy(update={"submitting": None}) if now.submitting == token else now)
+            return Wish(draft=thawed(now, token, datetime.now(UTC)))
 
+        if not alone and await self._exists(onboarding, tenant):
+            return await self._settled(draft_id, onboarding)
         kept = await self._drafts.change(draft_id, thaw)
-        if kept.draft.submitting is not None and await self._exists(onboarding, tenant):
+        if kept.draft.submitting and await self._exists(onboarding, tenant):
             return await self._settled(draft_id, onboarding)
         return kept if kept.draft.state is DraftState.SUBMITTED else None
 
@@ -298,7 +303,7 @@ class Drafting:
         def settle(now: Draft) -> Wish:
             if now.state is DraftState.SUBMITTED:
                 return Wish(draft=now)
-            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding, "submitting": None}
+            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding, "submitting": {}}
             who = {"revision": now.revision + 1, "changed_by": self._principal.actor, "changed_at": datetime.now(UTC)}
             return Wish(draft=now.model_copy(update=what | who))
 

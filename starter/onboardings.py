@@ -26,7 +26,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import keys, line_rules, rules
-from domain.access import Principal
+from domain.access import Principal, member_of
 from domain.accounts import Accounts
 from domain.base import Value
 from domain.catalogue import Tenant
@@ -117,7 +117,7 @@ class Onboardings:
         # from last year would start anew.
         earlier = await self._row(onboarding)
         if earlier is not None:
-            return await self._repeated(earlier, fingerprint, tenant, wanted)
+            return await self._repeated(earlier, principal, fingerprint, tenant, wanted)
         begin = await self.prepare(
             principal,
             tenant,
@@ -132,7 +132,7 @@ class Onboardings:
         try:
             await self._begin(begin)
         except WorkflowAlreadyStartedError:
-            return await self._repeated(await self.view(onboarding, tenant.id), fingerprint, tenant, wanted)
+            return await self._repeated(await self.view(onboarding, tenant.id), principal, fingerprint, tenant, wanted)
         shown = self._access.shown(begin.credentials, onboarding) if self._access is not None else Shown()
         return Started(id=onboarding, shown=shown)
 
@@ -187,9 +187,25 @@ class Onboardings:
             else line_rules.calling_of(order, tenant, keys.account_id(onboarding), onboarding, now),
         )
 
-    async def _repeated(self, earlier: OnboardingView, fingerprint: str, tenant: Tenant, wanted: Wanted) -> Started:
-        """The first answer again, with what was made then: for as long as Temporal keeps what the workflow was started with."""
+    async def repeated(self, onboarding_id: str, principal: Principal, tenant: Tenant, fingerprint: str) -> Started | None:
+        """What ``start`` answered, if this onboarding was started by the same request; ``None`` if it was not."""
+        try:
+            earlier = await self.view(onboarding_id, tenant.id)
+        except NotFound:
+            return None
+        return await self._repeated(earlier, principal, fingerprint, tenant, _NOTHING_WANTED)
+
+    async def _repeated(
+        self, earlier: OnboardingView, principal: Principal, fingerprint: str, tenant: Tenant, wanted: Wanted
+    ) -> Started:
+        """The first answer again, with what was made then: for as long as Temporal keeps what the workflow was started with.
+
+        What was made is for the one who placed the order: a colleague who sends the same learns that it is placed, not the
+        customer's password.
+        """
         started = _replay(earlier, fingerprint)
+        if member_of(earlier.requested_by) != principal.id:
+            return started
         made = earlier.order.credential is Credential.GENERATE or (wanted.pin is None and tenant.form.pin)
         begin = await self._input(earlier.id) if self._access is not None and made else None
         if self._access is None or begin is None:

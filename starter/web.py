@@ -92,6 +92,7 @@ def create_app(services: Services) -> FastAPI:
     for module in (*api, docs, webhooks, invitations, pages):
         app.include_router(module.router)
     app.include_router(onboardings.checks)
+    app.include_router(notifications.letters)
     app.include_router(customers.router)
     app.include_router(customer_changes.router)
     app.include_router(services_api.router)

@@ -16,6 +16,7 @@ from adapters.database.drafts import DraftStore
 from adapters.database.existing import ExistingAccounts
 from adapters.database.identities import ApiKeys
 from adapters.database.ledger import AccountLedger
+from adapters.database.letters import LetterStore
 from adapters.database.mail_desk import Desk
 from adapters.database.migrate import migrate
 from adapters.database.numbers import Inventory
@@ -38,6 +39,7 @@ from domain.alerts import BalanceAlerts
 from domain.credits import Credits
 from domain.customers import CustomerRecords
 from domain.existing import AccountBook
+from domain.letters import LetterRecords
 from domain.pins import Pins
 from domain.ports import Baskets, CallingRecords, Catalogue, Fence, Ledger, MailDesk, NumberInventory, OnboardingRecords
 from domain.price_lists import Prices
@@ -72,6 +74,7 @@ class Database:
         self.prices: Prices = PriceBook(self._transactions)
         self.plans: AccountPlans = PlanRecords(self._transactions)
         self.pins: Pins = AccountPins(self._transactions)
+        self.letters: LetterRecords = LetterStore(self._transactions)
         self.alerts: BalanceAlerts = Alerts(self._transactions)
         self.credits: Credits = AccountCredits(self._transactions)
         self.existing: AccountBook = ExistingAccounts(self._transactions)

@@ -19,6 +19,7 @@ from domain.catalogue import Tenant
 from domain.customer import name_key
 from domain.errors import NotFound
 from domain.numbers import PUBLIC, Grade, grade_of
+from domain.price_lists import MOST_RATE_GROUPS, full
 
 _BATCH = 1000
 _a = accounts.c
@@ -93,7 +94,8 @@ class Admin:
         return await self._transactions.read(work)
 
     async def put_rate_group(self, tenant_id: str, group: RateGroup) -> None:
-        """Create a rate group, behind those that are there, or change it where it stands (S4-24). Raises ``NotFound``."""
+        """Create a rate group, behind those that are there, or change it where it stands (S4-24). Raises ``NotFound``, and
+        ``Refused`` (``catalogue_full``)."""
         await self._transactions.write(lambda connection: _put_rate_group(connection, tenant_id, group))
 
     async def tenants(self) -> tuple[Tenant, ...]:
@@ -150,6 +152,8 @@ def _put_rate_group(connection: Connection, tenant_id: str, group: RateGroup) ->
     if settings is None:
         raise _no_white_label()
     groups = {one.code: one for one in settings.rate_groups} | {group.code: group}
+    if len(groups) > max(MOST_RATE_GROUPS, len(settings.rate_groups)):
+        raise full("rate groups", MOST_RATE_GROUPS)
     changed = settings.model_copy(update={"rate_groups": tuple(groups.values())})
     connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(settings=changed))
 

@@ -4,7 +4,6 @@ A row's order is here from the upload to its start and no longer: then the onboa
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, select, tuple_, update
@@ -140,7 +139,7 @@ class BulkRecords:
         query = query.order_by(_RUN.created_at.desc(), _RUN.id.desc()).limit(size + 1)
         if page_token is not None:
             created_at, last = page_tokens.read(filters, page_token, 2)
-            moment = datetime.fromisoformat(created_at)
+            moment = page_tokens.moment(created_at)
             position = tuple_(literal(moment, _RUN.created_at.type), literal(last, _RUN.id.type))
             query = query.where(tuple_(_RUN.created_at, _RUN.id) < position)
 
@@ -159,7 +158,7 @@ class BulkRecords:
         if state is not None:
             query = query.where(_ROW.state == state)
         if page_token is not None:
-            query = query.where(_ROW.number > int(page_tokens.read(filters, page_token, 1)[0]))
+            query = query.where(_ROW.number > page_tokens.number(page_tokens.read(filters, page_token, 1)[0]))
         found = await self._transactions.read(lambda connection: connection.execute(query).all())
         shown = found[:size]
         token = page_tokens.make(filters, (str(shown[-1].number),)) if len(found) > size else None

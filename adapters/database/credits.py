@@ -23,10 +23,11 @@ class AccountCredits:
         self._transactions = transactions
 
     async def pay_in(self, credit: Credit) -> Credited:
-        return await self._transactions.write(lambda connection: _pay_in(connection, credit))
+        return await self._transactions.write(lambda connection: pay_in(connection, credit))
 
 
-def _pay_in(connection: Connection, credit: Credit) -> Credited:
+def pay_in(connection: Connection, credit: Credit) -> Credited:
+    """As ``AccountCredits.pay_in``, within a transaction."""
     moment = now()
     opened_by = connection.execute(OPENED_BY, {"of": credit.account_id}).scalar_one_or_none()
     # With the account's row held, a payment is either there or will be posted by nobody else meanwhile.
@@ -44,6 +45,7 @@ def _pay_in(connection: Connection, credit: Credit) -> Credited:
         balance += credit.amount_minor
         if opened_by is not None:
             detail = {"amount_minor": str(credit.amount_minor), "currency": account.currency}
+            detail |= {"approved_by": credit.approved_by} if credit.approved_by else {}
             entry = Entry(key=credit.key, at=moment, event="account_credited", actor=credit.actor, detail=detail)
             progress.append(connection, opened_by, State.ACTIVE, (entry,))
         ledger.enter(

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from adapters.database import alerts, calling, existing, progress, step_keys
+from adapters.database.credits import pay_in
 from adapters.database.statements import PerDialect
 from adapters.database.tables import accounts, customers, onboardings, tenants
 from adapters.transactions import Transactions
@@ -66,6 +67,9 @@ class CustomerStore:
 
 def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     acts = step_keys.begin(connection, change.key)
+    if change.credit is not None:
+        pay_in(connection, change.credit.model_copy(update={"approved_by": change.approved_by}))
+        return CustomerWrite()
     connection.execute(_LOCK, {"of": existing.read(connection, change.account_id).onboarding_id})
     if "currency" in change.patch:
         # Orders for the account look at it under the same lock: either they see the new currency, or this sees them.

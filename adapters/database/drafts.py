@@ -1,7 +1,6 @@
 """Drafts: the row of the draft is locked first, then its basket, then numbers in numeric order."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, literal, or_, select, tuple_, update
@@ -99,9 +98,7 @@ class DraftStore:
             query = query.where(_d.state == state.value)
         if page_token is not None:
             changed_at, last = page_tokens.read(filters, page_token, 2)
-            moment = datetime.fromisoformat(changed_at)
-            if moment.tzinfo is None:
-                raise ValueError("This page token has a time without a zone. Begin again without one.")
+            moment = page_tokens.moment(changed_at)
             query = query.where(
                 tuple_(_d.changed_at, _d.id) < tuple_(literal(moment, _d.changed_at.type), literal(last, _d.id.type))
             )

@@ -11,6 +11,7 @@ from datetime import datetime
 
 _DIGEST_BYTES = 9
 _LONGEST = 300
+_MOST_DIGITS = 9
 _FIRST_YEAR, _LAST_YEAR = 2000, 9000
 
 
@@ -47,6 +48,13 @@ def moment(text: str) -> datetime:
     if at.utcoffset() is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise ValueError("This page token names a moment at which nothing was made. Begin again without one.")
     return at
+
+
+def number(text: str) -> int:
+    """A count in a position. Raises ``ValueError`` for more than a database can hold."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("This page token names a row that there cannot be. Begin again without one.")
+    return int(text)
 
 
 def _plain(part: object) -> bool:

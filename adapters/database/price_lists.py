@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import price_list_versions, tenants, terms_versions
@@ -12,7 +12,7 @@ from adapters.transactions import Transactions
 from domain.billing import Tax
 from domain.catalogue import PriceList, Tenant, Terms
 from domain.errors import NotFound, Refused
-from domain.price_lists import PriceListVersion, named
+from domain.price_lists import MOST_PRICE_LISTS, MOST_TAXES, MOST_VERSIONS, PriceListVersion, full, named
 
 _v, _t = price_list_versions.c, terms_versions.c
 T = TypeVar("T")
@@ -24,6 +24,10 @@ _VERSIONS = (
     .where(_v.tenant_id == bindparam("of"), _v.code == bindparam("list"))
     .order_by(_v.made_at, _v.version)
 )
+_NAME = bindparam("name", type_=_v.version.type)
+_VERSION = _VERSIONS.where(_v.version == _NAME)
+_NAMED = _VERSIONS.where(func.substr(_v.version, 1, func.length(_NAME)) == _NAME)
+_COUNT = select(func.count()).where(_v.tenant_id == bindparam("of"), _v.code == bindparam("list"))
 _KEEP_VERSION = PerDialect(
     price_list_versions, lambda put: put.on_conflict_do_nothing(index_elements=[_v.tenant_id, _v.code, _v.version])
 )
@@ -41,18 +45,19 @@ class PriceBook:
         """The white label as of now. Raises ``NotFound``."""
         return await self._transactions.read(lambda connection: _settings(connection, tenant_id))
 
-    async def versions(self, tenant_id: str, code: str) -> tuple[PriceListVersion, ...]:
-        """Every version of a price list, the oldest first; the one in force is among them. Raises ``NotFound``."""
+    async def version(self, tenant_id: str, code: str, version: str | None) -> PriceListVersion | None:
+        """A price list as it was under this name of its content, or as it is in force. Raises ``NotFound``."""
 
-        def work(connection: Connection) -> tuple[PriceListVersion, ...]:
-            tenant = _settings(connection, tenant_id)
-            found = _versions(connection, tenant_id, code)
-            current = tenant.list_for(code)
+        def work(connection: Connection) -> PriceListVersion | None:
+            current = _settings(connection, tenant_id).list_for(code)
             if current is None:
                 raise NotFound("There is no such price list.")
-            if current.version not in {one.price_list.version for one in found}:  # from before versions were kept
-                found = (*found, PriceListVersion(price_list=current))
-            return found
+            name = version or current.version
+            row = connection.execute(_VERSION, {"of": tenant_id, "list": code, "name": name}).first()
+            if row is not None:
+                return PriceListVersion(price_list=row.price_list, made_by=row.made_by, made_at=row.made_at)
+            # From before versions were kept.
+            return PriceListVersion(price_list=current) if current.version == name else None
 
         return await self._transactions.read(work)
 
@@ -60,7 +65,10 @@ class PriceBook:
         """Create a price list, or put a new version of it in force. The same content again is the same version."""
 
         def work(tenant: Tenant, connection: Connection) -> tuple[Tenant, PriceList]:
-            kept = replaced(connection, tenant_id, tenant.list_for(prices.code), prices, actor, now())
+            old = tenant.list_for(prices.code)
+            if old is None and len(tenant.offered) >= MOST_PRICE_LISTS:
+                raise full("price lists", MOST_PRICE_LISTS)
+            kept = replaced(connection, tenant_id, old, prices, actor, now())
             return tenant.with_price_list(kept), kept
 
         return await self._change(tenant_id, work)
@@ -72,6 +80,8 @@ class PriceBook:
             there = next((one for one in tenant.taxes if one.code == tax.code), None)
             if there is not None and there != tax:
                 raise Refused("There is another tax of this code. Choose another code.", code="tax_exists")
+            if there is None and len(tenant.taxes) >= MOST_TAXES:
+                raise full("taxes", MOST_TAXES)
             taxes = tenant.taxes if there else (*tenant.taxes, tax)
             return tenant.model_copy(update={"taxes": taxes}), tax
 
@@ -97,7 +107,14 @@ def replaced(
     """The price list under the name of a version that no other content has. The old one is kept as well, if it was not yet."""
     if old is not None:
         _keep(connection, tenant_id, old, "unknown", moment)
-    kept = named(prices, (one.price_list for one in _versions(connection, tenant_id, prices.code)))
+    # Those that could have its name, and not all that there ever were.
+    like = {"of": tenant_id, "list": prices.code, "name": prices.version[:190]}
+    kept = named(prices, (row.price_list for row in connection.execute(_NAMED, like)))
+    if (
+        connection.execute(_COUNT, like).scalar_one() >= MOST_VERSIONS
+        and not connection.execute(_VERSION, like | {"name": kept.version}).first()
+    ):
+        raise full(f"versions of one price list ({prices.code})", MOST_VERSIONS)
     _keep(connection, tenant_id, kept, actor, moment)
     return kept
 
@@ -127,11 +144,6 @@ def settled(connection: Connection, tenant: Tenant, stored: Tenant | None, momen
 def _keep(connection: Connection, tenant_id: str, prices: PriceList, actor: str, moment: datetime) -> None:
     row = {"tenant_id": tenant_id, "code": prices.code, "version": prices.version, "price_list": prices}
     connection.execute(_KEEP_VERSION.on(connection), row | {"made_by": actor, "made_at": moment})
-
-
-def _versions(connection: Connection, tenant_id: str, code: str) -> tuple[PriceListVersion, ...]:
-    rows = connection.execute(_VERSIONS, {"of": tenant_id, "list": code})
-    return tuple(PriceListVersion(price_list=row.price_list, made_by=row.made_by, made_at=row.made_at) for row in rows)
 
 
 def _settings(connection: Connection, tenant_id: str, *, hold: bool = False) -> Tenant:

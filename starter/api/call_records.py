@@ -9,14 +9,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from domain.access import Right
 from domain.call_records import CallRecord, CallRecords
 from starter import problems
 from starter.api.access import Authenticated, Caller, OwnAccount, Strict, Work, need
 from starter.api.described import problems as declared
-from starter.schemas.base import Listing
+from starter.schemas.base import Listing, Moment
 
 router = APIRouter(prefix="/v1/accounts", tags=["Calling"], route_class=Authenticated, dependencies=[Strict])
 
@@ -41,9 +40,9 @@ async def get_call_records(
     account: OwnAccount,
     services: Work,
     begin: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Answered from this moment on; 31 days before `to` if unset")
+        Moment | None, Query(alias="from", description="Answered from this moment on; 31 days before `to` if unset")
     ] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="Answered before this moment; now if unset")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="Answered before this moment; now if unset")] = None,
     page_size: Annotated[int, Query(ge=1, le=2**31 - 1, description=f"Coerced to {MOST_PER_PAGE}")] = 100,
     page_token: Annotated[
         str | None, Query(pattern=r"^[0-9]{1,12}-[0-9]{1,18}$", description="As the page before it gave it")

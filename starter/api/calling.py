@@ -248,7 +248,7 @@ async def list_rate_groups(
     return RateGroupList(items=list(await services.rate_groups.rate_groups(tenant.id)))
 
 
-@router.put("/rate-groups/{code}", summary="Create or change a rate group", responses=declared(400, 403, 404, 413))
+@router.put("/rate-groups/{code}", summary="Create or change a rate group", responses=declared(400, 403, 404, 409, 413))
 async def put_rate_group(
     code: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["uk-standard"])],
     body: RateGroupBody,
@@ -256,7 +256,10 @@ async def put_rate_group(
     services: Work,
     white_label: Annotated[WhiteLabel | None, Query()] = None,
 ) -> RateGroup:
-    """A new one comes last. Accounts that have it keep the end of validity that it had when they got it."""
+    """A new one comes last. Accounts that have it keep the end of validity that it had when they got it.
+
+    A white label has at most 200.
+    """
     need(principal, Right.OPERATE)
     tenant = await own_tenant(services, principal, white_label)
     if body.valid_from and body.valid_until and body.valid_until < body.valid_from:

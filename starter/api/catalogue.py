@@ -69,19 +69,20 @@ async def get_price_list(
     """As it is in force, or as it was: an order names the version that it was quoted on."""
     need(principal, Right.READ)
     tenant = await services.prices.tenant((await own_tenant(services, principal, white_label)).id)
-    versions = {one.price_list.version: one for one in await services.prices.versions(tenant.id, code)}
-    current = tenant.list_for(code)
-    wanted = versions.get(version or (current.version if current else ""))
+    wanted = await services.prices.version(tenant.id, code, version)
     if wanted is None:
         raise NotFound("This price list has no such version.")
     return PriceListBody.of(wanted.price_list, tenant, today(), wanted)
 
 
-@router.put("/price-lists/{code}", summary="Create or change a price list", responses=declared(400, 403, 404, 413))
+@router.put("/price-lists/{code}", summary="Create or change a price list", responses=declared(400, 403, 404, 409, 413))
 async def put_price_list(
     code: Code, body: PriceListInput, principal: Caller, services: Work, white_label: Whose = None
 ) -> PriceListBody:
-    """A change is a new version, in force for orders from now on. Orders that were placed keep the one they were quoted on."""
+    """A change is a new version, in force for orders from now on. Orders that were placed keep the one they were quoted on.
+
+    A white label has at most 50 price lists, and a list at most 1000 versions.
+    """
     need(principal, Right.MANAGE_PRICES)
     tenant = await services.prices.tenant((await own_tenant(services, principal, white_label)).id)
     if found := _list_findings(body, tenant):
@@ -168,7 +169,7 @@ async def list_taxes(principal: Caller, services: Work, white_label: Whose = Non
 
 @router.post("/taxes", status_code=status.HTTP_201_CREATED, summary="Create a tax", responses=declared(400, 403, 404, 409, 413))
 async def create_tax(body: TaxInput, principal: Caller, services: Work, white_label: Whose = None) -> Tax:
-    """Orders from now on can name it. The same tax again is no other one."""
+    """Orders from now on can name it. The same tax again is no other one. A white label has at most 100."""
     need(principal, Right.MANAGE_PRICES)
     tenant = await own_tenant(services, principal, white_label)
     if found := _validity_findings(body.valid_from, body.valid_until):

@@ -1,17 +1,23 @@
 """Paying money into an account."""
 
+from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, Field
 
-from domain.access import Right
-from domain.credits import MOST_MINOR, Credit, Credits, credit_key
+from domain import keys
+from domain.access import Principal, Right
+from domain.accounts import PLATFORM, Account
+from domain.catalogue import Tenant
+from domain.credits import MOST_MINOR, Credit, Credits, credit_key, needs_approval
 from domain.customer import Text
-from starter.api.access import Authenticated, Caller, IdempotencyKey, OwnAccount, Strict, Work, need
+from domain.customers import CustomerChange
+from starter.api.access import Authenticated, Caller, Fingerprint, IdempotencyKey, OwnAccount, Strict, Work, need
 from starter.api.described import problems
 from starter.problems import Problem
 from starter.schemas.base import Body
+from starter.services import Services
 
 router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
 
@@ -32,19 +38,37 @@ class CreditAnswer(BaseModel):
     amount_minor: int
     balance_minor: int
     currency: str
+    waits_for_approval: str | None = Field(
+        default=None,
+        description="Id of the change of the customer by which it is paid in, if another person has to approve it first; until "
+        "then the balance is the old one",
+    )
 
 
 @router.post(
     "/{account_id}/credits",  # noqa: FAST003 - OwnAccount takes it
     status_code=status.HTTP_201_CREATED,
     summary="Pay money in",
-    responses=problems(400, 403, 404, 409, 413),
+    responses={
+        202: {"model": CreditAnswer, "description": "Nothing is paid in yet: it waits for another person's approval"},
+        **problems(400, 403, 404, 409, 413),
+    },
 )
 async def pay_in(
-    principal: Caller, account: OwnAccount, body: CreditBody, key: IdempotencyKey, services: Work, response: Response
+    principal: Caller,
+    account: OwnAccount,
+    body: CreditBody,
+    key: IdempotencyKey,
+    fingerprint: Fingerprint,
+    services: Work,
+    response: Response,
 ) -> CreditAnswer:
-    """For operators of an account above: nobody pays into their own. The timeline tells who did."""
-    need(principal, Right.OPERATE)
+    """For those of an account above who have the right to: nobody pays into their own. The timeline tells who did.
+
+    More than the white label lets one person give as a credit limit waits until another one has approved it, as a change of the
+    customer does (`POST /v1/accounts/{id}/customer/changes/{change}/approve`).
+    """
+    need(principal, Right.PAY_IN)
     if account.id == principal.scope:
         raise Problem("not_allowed", "Nobody credits the account that they act in. Somebody of an account above has to.")
     credit = Credit(
@@ -54,7 +78,41 @@ async def pay_in(
         reference=body.reference,
         actor=principal.actor,
     )
+    tenant = await _above(services, account)
+    if tenant is not None and needs_approval(tenant, credit.amount_minor, account.currency):
+        waiting = _asked_for(principal, tenant, credit, key)
+        await services.changes.start("customer", waiting, fingerprint)
+        record = await services.existing.record(account.id, principal.scope)
+        response.status_code = status.HTTP_202_ACCEPTED
+        response.headers["Location"] = f"/v1/accounts/{account.id}/customer/changes/{waiting.key}"
+        return CreditAnswer(
+            account_id=account.id,
+            amount_minor=credit.amount_minor,
+            balance_minor=record.balance_minor,
+            currency=record.currency,
+            waits_for_approval=waiting.key,
+        )
     credited = await cast("Credits", services.credits).pay_in(credit)
     if credited.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return CreditAnswer(**credited.model_dump(exclude={"replayed"}))
+
+
+async def _above(services: Services, account: Account) -> Tenant | None:
+    """The white label that decides about the account; the platform's own have none."""
+    above = account.parent_id
+    return None if above is None or above == PLATFORM else await services.catalogue.tenant(above)
+
+
+def _asked_for(principal: Principal, tenant: Tenant, credit: Credit, key: str) -> CustomerChange:
+    return CustomerChange(
+        key=keys.update_id(principal.id, f"credit:{credit.account_id}", key),
+        account_id=credit.account_id,
+        tenant_id=tenant.id,
+        actor=principal.actor,
+        at=datetime.now(UTC),
+        patch={},
+        person=principal.person,
+        needs_approval=True,
+        credit=credit,
+    )

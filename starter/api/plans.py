@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from domain.access import Principal, Right
 from domain.account_plans import AccountPlan, PlanAssignment
@@ -21,6 +20,7 @@ from starter import problems
 from starter.api.access import Authenticated, Caller, OwnAccount, Strict, Work, need
 from starter.api.described import problems as declared
 from starter.problems import Problem
+from starter.schemas.base import Moment
 from starter.schemas.plans import AccountPlanBody, ChangePlan, Charges
 from starter.services import Services
 
@@ -76,7 +76,7 @@ async def get_charges(
     service_type: Annotated[ServiceTypeCode | None, Query(description="Of which type; the default one if unset")] = None,
     numbers: Annotated[int, Query(ge=0, le=100, description="How many telephone numbers more")] = 0,
     grade: Annotated[Grade, Query(description="Of which grade")] = Grade.STANDARD,
-    at: Annotated[AwareDatetime | None, Query(description="If it were done then; now if unset")] = None,
+    at: Annotated[Moment | None, Query(description="If it were done then; now if unset")] = None,
 ) -> Charges:
     """Decided by the plan in force at that moment, at the prices that its price list has now."""
     need(principal, Right.READ)

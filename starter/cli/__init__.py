@@ -50,6 +50,8 @@ app.command("web", rich_help_panel=_HERE)(running.web)
 
 app.command("onboard", rich_help_panel=_STEER)(onboardings.onboard)
 app.command("check", rich_help_panel=_STEER)(onboardings.check)
+app.command("resend-notification", rich_help_panel=_STEER)(notifications.resend_notification)
+app.command("dismiss-notification", rich_help_panel=_STEER)(notifications.dismiss_notification)
 app.command("notification-defaults", rich_help_panel=_STEER)(notifications.notification_defaults)
 app.command("show", rich_help_panel=_STEER)(onboardings.show)
 app.command("list", rich_help_panel=_STEER)(onboardings.list_onboardings)

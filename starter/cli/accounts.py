@@ -88,6 +88,10 @@ def credit(
             raise CommandFailed(f"{error} To repeat this very payment safely, add --idempotency-key {once}") from error
     if as_json:
         output.print_json(done)
+    elif done["waits_for_approval"]:
+        output.print_lines([done["waits_for_approval"]])
+        output.say("Nothing is paid in yet: so much is for two people to decide. Another one agrees with")
+        output.say(f"  dialtone customer approve {account} {done['waits_for_approval']}")
     else:
         output.print_lines([output.amount(done["balance_minor"], done["currency"])])
 

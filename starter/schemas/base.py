@@ -1,15 +1,20 @@
 """What all bodies share: how people write numbers and days, a page of a list, links."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 import phonenumbers
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from domain.calling import Day
 from domain.customer import LongText
 
+MASKED = "These are the last characters of another identity number, as they are shown, not a number."
+IN_FULL = "Write it in full, or leave it as it was."
+
 T = TypeVar("T")
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 _BRITAIN = 44
 Telephone = Annotated[
@@ -27,6 +32,17 @@ def _written(value: object) -> object:
 
 # By itself a whole number would be read as seconds since 1970.
 WrittenDay = Annotated[Day, BeforeValidator(_written)]
+
+
+def _in_our_times(moment: datetime) -> datetime:
+    # Before anything is reckoned with it: at either end of the calendar there is no other zone, and no month before.
+    if not _FIRST <= moment < _LAST:
+        raise ValueError("is not in the years 2000 to 2199; correct the year")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
+"""A moment as the API takes it: with its zone, and in the same years as a ``Day``."""
 PlanCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["office-20"])]
 PriceListCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=["standard"])]
 WhiteLabel = Annotated[

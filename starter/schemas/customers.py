@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
 from domain import customers
-from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone
+from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone, is_masked, masked
 from domain.customers import CustomerDocument
 from domain.existing import AccountRecord
 from domain.money import Currency
@@ -14,7 +14,7 @@ from domain.orders import AccountType, Administration, Payer
 from domain.rules import Finding
 from starter.changes import Asked
 from starter.problems import ProblemError
-from starter.schemas.base import Body, Listing, Telephone, e164
+from starter.schemas.base import IN_FULL, MASKED, Body, Listing, Telephone, e164
 
 # A default that is never used, and not shown as one: these can be left out, and cannot be removed.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
@@ -89,6 +89,8 @@ class ChangeCustomer(Body):
         # What was read with its beginning left out is no new number when it is sent back.
         if data.get("identity_number") == masked(account.customer.identity_number) is not None:
             del data["identity_number"]
+        elif is_masked(data.get("identity_number") or ""):
+            found.append(Finding(code="identity_number_masked", pointer="/identity_number", message=MASKED, fix=IN_FULL))
         contact = data.get("contact") or {}
         if contact.get("telephone"):
             written, region = contact["telephone"], data.get("country") or account.customer.home or country
@@ -162,7 +164,7 @@ class WaitingChange(BaseModel):
             asked_at=change.at,
             decide_until=asked.until,
             currency=account.currency,
-            changes=_changes(account, change.patch) if asked.waits else [],
+            changes=_changes(account, change) if asked.waits else [],
             code=outcome.code if outcome else None,
             message=outcome.message if outcome else None,
         )
@@ -172,9 +174,12 @@ class WaitingChanges(Listing[WaitingChange]):
     """Changes that wait, the one that was asked for first first."""
 
 
-def _changes(account: AccountRecord, patch: dict[str, Any]) -> list[ChangedField]:
+def _changes(account: AccountRecord, change: customers.CustomerChange) -> list[ChangedField]:
+    if change.credit is not None:
+        balance = account.balance_minor
+        return [ChangedField(field="balance_minor", from_=balance, to=balance + change.credit.amount_minor)]
     before = customers.document(account)
-    after, _ = customers.patched(before, patch)
+    after, _ = customers.patched(before, change.patch)
     if after is None:  # the customer was changed meanwhile, and the two do not go together
         return []
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
@@ -182,8 +187,3 @@ def _changes(account: AccountRecord, patch: dict[str, Any]) -> list[ChangedField
         shown["identity_number"] = masked(shown["identity_number"])
         shown |= {f"contact.{part}": value for part, value in shown["contact"].items()}
     return [ChangedField(field=name, from_=old[name], to=new[name]) for name in customers.differences(before, after)]
-
-
-def masked(number: str | None) -> str | None:
-    """Of an identity number, what may be read again."""
-    return None if number is None else "X" * (len(number) - 2) + number[-2:]

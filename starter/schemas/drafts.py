@@ -21,6 +21,7 @@ from domain.numbers import Pool
 from domain.quotes import Quote
 from domain.rules import Finding, Severity, blocking
 from domain.sections import Form, field_of, form_named
+from starter.draft_entries import shown
 from starter.draft_findings import Assessed
 from starter.problems import ProblemError, of_finding
 from starter.schemas.base import Body, Links, Listing, WhiteLabel
@@ -61,7 +62,7 @@ class Going(Body):
 
 
 class DraftSection(BaseModel):
-    """One section: what was entered, as it was entered, and what is found about it."""
+    """One section: what was entered, as it was entered (but for an identity number), and what is found about it."""
 
     name: str
     state: SectionState
@@ -117,7 +118,7 @@ class DraftBody(BaseModel):
             changed_by=draft.changed_by,
             changed_at=draft.changed_at,
             expires_at=draft.expires_at,
-            submitting=draft.submitting is not None,
+            submitting=bool(draft.submitting),
             place=place_of(form, draft),
             next=after,
             back=before,
@@ -153,7 +154,7 @@ def _sections(form: Form, draft: Draft, findings: Sequence[Finding]) -> list[Dra
             DraftSection(
                 name=name,
                 state=_state(draft, fields, found[name], whole),
-                entered=body_of(draft.entered, fields),
+                entered=body_of(shown(draft.entered), fields),
                 findings=[of_finding(item).model_copy(update={"section": name}) for item in found[name]],
                 revision=touch.revision if touch else 0,
                 changed_by=touch.by if touch else None,

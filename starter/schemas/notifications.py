@@ -1,9 +1,11 @@
 """The letters that can be sent when a service is ready, to be edited before the order is placed."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, EmailStr, Field
 
+from domain.customer import LongText
 from domain.notifications import Attachment, Placeholder, Recipient, wording
 from domain.orders import Administration
+from starter.schemas.base import Body, Reason
 
 
 class NotificationDefault(BaseModel):
@@ -32,3 +34,15 @@ def notification_defaults(administration: Administration) -> tuple[NotificationD
         NotificationDefault(to=to, send=to is Recipient.CUSTOMER, **wording(to, by_customer=by_customer).model_dump())
         for to in Recipient
     )
+
+
+class Resending(Reason):
+    """Where a letter goes now; to the same address if unset."""
+
+    email: EmailStr | None = Field(default=None, description="For a letter to other", examples=["installer@example.com"])
+
+
+class Dismissal(Body):
+    """Why a letter is not sent after all. It is kept in the timeline, so leave personal data out."""
+
+    reason: LongText = Field(examples=["Told by telephone"])

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
-from domain.customer import LongText
+from domain.customer import LongText, masked
 from domain.keys import account_id
 from domain.notifications import Afterwards
 from domain.onboarding import Outcome, State
@@ -131,11 +131,8 @@ def _links(onboarding_id: str, afterwards: Afterwards) -> Links:
 
 def _discreet(order: Order) -> Order:
     """The order without what nobody needs to read again: of an identity number the last two characters are left."""
-    number = order.customer.identity_number
-    if number is None:
-        return order
-    masked = order.customer.model_copy(update={"identity_number": "X" * (len(number) - 2) + number[-2:]})
-    return order.model_copy(update={"customer": masked})
+    number = masked(order.customer.identity_number)
+    return order.model_copy(update={"customer": order.customer.model_copy(update={"identity_number": number})})
 
 
 class OnboardingPage(Listing[Onboarding]):

@@ -7,14 +7,14 @@ from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StrictBool
 from domain import additions
 from domain.billing import Invoicing, LowBalanceAlert
 from domain.calling import MOST_DIAL_RULES, DialRule, fit
-from domain.customer import Address, Contact, Coordinates, Customer
+from domain.customer import Address, Contact, Coordinates, Customer, IdentityNumber, is_masked
 from domain.existing import AccountRecord
 from domain.notifications import MOST_OTHERS, Notification
 from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service, ServiceTypeCode
 from domain.rules import Finding
 from starter.first_access import Wanted
-from starter.schemas.base import Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
+from starter.schemas.base import IN_FULL, MASKED, Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
 from starter.schemas.people import Password, Pin
 
 
@@ -36,9 +36,18 @@ class CoordinatesBody(Coordinates, extra="forbid"):
     longitude: Annotated[float, Field(strict=True, ge=-180, le=180, allow_inf_nan=False)]
 
 
+def _in_full(number: str) -> str:
+    if is_masked(number):
+        raise ValueError(f"{MASKED} {IN_FULL}")
+    return number
+
+
 class CustomerBody(Customer, extra="forbid"):
     """The party that is signed up."""
 
+    identity_number: Annotated[IdentityNumber, AfterValidator(_in_full)] | None = Field(
+        default=None, description="Of an identity document. Shown by its last two characters only"
+    )
     coordinates: CoordinatesBody | None = None
 
     contact: ContactBody

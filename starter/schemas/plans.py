@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from domain.account_plans import AccountPlan, PlanAssignment
 from domain.billing import TaxCharge
 from domain.money import Currency
 from domain.quotes import Quote, QuoteLine
-from starter.schemas.base import Body, PlanCode, PriceListCode
+from starter.schemas.base import Body, Moment, PlanCode, PriceListCode
 
 
 class ChangePlan(Body):
@@ -17,7 +17,7 @@ class ChangePlan(Body):
 
     plan: PlanCode
     price_list: PriceListCode | None = Field(default=None, description="That of the plan in force if unset")
-    effective_from: AwareDatetime | None = Field(
+    effective_from: Moment | None = Field(
         default=None, description="At once if unset. One change at most can be to come", examples=["2027-03-01T00:00:00Z"]
     )
 

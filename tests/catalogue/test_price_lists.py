@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection, insert, update
 
 from adapters.crypto import Secrets
+from adapters.database.tables import price_list_versions, tenants
+from domain.billing import Tax
+from domain.calling import RateGroup
+from domain.errors import Refused
+from domain.price_lists import MOST_PRICE_LISTS, MOST_RATE_GROUPS, MOST_TAXES, MOST_VERSIONS
 from tests.catalogue.conftest import TENANT, body, errors, get, lines, quoted, report, waiting_for_its_customer
 from tests.numbers.conftest import DRAMA, Exchange, Shop
 
@@ -152,3 +158,47 @@ async def test_who_bills_elsewhere_is_charged_nothing_here(works: Exchange) -> N
 async def _elsewhere(works: Exchange) -> dict[str, Any]:
     await works.database.admin.import_numbers(TENANT.id, DRAMA[:50], {DRAMA[49]: "gold"})  # type: ignore[dict-item]
     return await works.order({"explicit": [DRAMA[49]]}, price_list="master")
+
+
+async def test_a_white_label_has_so_many_price_lists_taxes_and_rate_groups_and_no_more(store: Shop) -> None:
+    """Each of them is in the settings, which nearly every request reads."""
+    prices = TENANT.price_list
+    tenant = TENANT.model_copy(
+        update={
+            "price_lists": tuple(prices.model_copy(update={"code": f"p{at}"}) for at in range(MOST_PRICE_LISTS - 1)),
+            "taxes": tuple(Tax(code=f"t{at}", name="T", rate_basis_points=1) for at in range(MOST_TAXES)),
+            "rate_groups": tuple(RateGroup(code=f"r{at}", name="R") for at in range(MOST_RATE_GROUPS)),
+        }
+    )
+
+    def settled(connection: Connection) -> None:
+        connection.execute(update(tenants).where(tenants.c.id == TENANT.id).values(settings=tenant))
+
+    await store.database._transactions.write(settled)
+    for answer in (
+        await put(store, "one-more"),
+        await store.ask("POST", "/v1/taxes", json={"code": "more", "name": "More", "rate_basis_points": 1}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "catalogue_full"), answer.text
+    for answer in (
+        await put(store, "p0"),
+        await store.ask("POST", "/v1/taxes", json={"code": "t0", "name": "T", "rate_basis_points": 1}),
+    ):
+        assert answer.status_code in {200, 201}, answer.text
+    await store.database.admin.put_rate_group(TENANT.id, RateGroup(code="r0", name="Changed"))
+    with pytest.raises(Refused) as refused:
+        await store.database.admin.put_rate_group(TENANT.id, RateGroup(code="one-more", name="More"))
+    assert refused.value.code == "catalogue_full"
+
+
+async def test_a_price_list_has_a_thousand_versions_at_most(store: Shop) -> None:
+    def filled(connection: Connection) -> None:
+        row = {"tenant_id": TENANT.id, "code": "spring", "made_by": "k", "made_at": datetime.now(UTC)}
+        made = [row | {"version": f"v{at}", "price_list": TENANT.price_list} for at in range(MOST_VERSIONS - 1)]
+        connection.execute(insert(price_list_versions), made)
+
+    await store.database._transactions.write(filled)
+    assert (await put(store, "spring")).status_code == 200
+    refused = await put(store, "spring", name="Another")
+    assert (refused.status_code, refused.json()["code"]) == (409, "catalogue_full")
+    assert (await put(store, "spring")).status_code == 200, "what is there can be put again"

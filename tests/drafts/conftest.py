@@ -11,9 +11,11 @@ from sqlalchemy import Connection, text
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from adapters.database import Database
+from adapters.passwords import Argon2Passwords
 from domain.access import Role
 from domain.forms import PROFILES
 from domain.onboarding import OnboardingInput
+from starter.first_access import FirstAccess
 from starter.onboardings import Onboardings
 from starter.web import create_app
 from tests.numbers.conftest import (  # noqa: F401 - fixtures
@@ -30,6 +32,7 @@ from tests.numbers.conftest import (  # noqa: F401 - fixtures
     url,
 )
 from tests.starter.conftest import ADDRESS, BASE
+from tests.tenancy.conftest import SECRETS
 
 WIZARD = TENANT.model_copy(update={"form": PROFILES["isp"]})
 """Seven sections, and nothing asked for but what an order cannot be without."""
@@ -49,13 +52,25 @@ class Counter(Onboardings):
     """Checks orders as the product does; and takes them as Temporal does: an id once, whoever asks and however often."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(None, database.reader, database.catalogue, "none", baskets=database.baskets)  # type: ignore[arg-type]
+        access = FirstAccess(database.users, Argon2Passwords(), SECRETS, 12)
+        super().__init__(
+            None,  # type: ignore[arg-type]
+            database.reader,
+            database.catalogue,
+            "none",
+            baskets=database.baskets,
+            access=access,
+        )
+        self.arrived, self.may_go_on = asyncio.Event(), asyncio.Event()
+        self.may_go_on.set()
         self.taken: dict[str, OnboardingInput] = {}
         self.asked = 0
         self.dies = False
 
     async def _begin(self, begin: OnboardingInput) -> None:
         self.asked += 1
+        self.arrived.set()
+        await self.may_go_on.wait()
         if begin.id in self.taken:
             raise WorkflowAlreadyStartedError(begin.id, "onboarding")
         self.taken[begin.id] = begin
@@ -104,8 +119,8 @@ class Desk(Shop):
         body = {"numbers": list(numbers), "service": service}
         return await self.ask("POST", f"/v1/drafts/{draft}/numbers", by=by, json=body)
 
-    async def submit(self, draft: str, by: str = "admin", key: str = "submit") -> httpx.Response:
-        return await self.ask("POST", f"/v1/drafts/{draft}/submit", by=by, key=key)
+    async def submit(self, draft: str, by: str = "admin", key: str = "submit", **body: Any) -> httpx.Response:
+        return await self.ask("POST", f"/v1/drafts/{draft}/submit", by=by, key=key, json=body or None)
 
     async def ready(self, by: str = "admin") -> str:
         """A draft that only has to be submitted."""

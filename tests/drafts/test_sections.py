@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from domain.forms import PROFILES
@@ -244,3 +245,25 @@ async def test_services_that_are_taken_away_and_put_back_have_their_numbers_agai
     assert (await desk.submit(draft)).json()["code"] == "warnings_not_acknowledged"
     again = await desk.save(draft, "service", {"services": [{"label": "One"}, {"label": "Two"}]})
     assert (codes(again, "numbers"), await desk.state(DRAMA[2])) == ([], "held")
+
+
+async def test_an_identity_number_is_shown_by_its_end_only_and_stays_what_it_is_when_that_is_saved_back(desk: Desk) -> None:
+    draft = await desk.ready()
+    customer: dict[str, Any] = CUSTOMER["customer"]  # type: ignore[assignment]
+
+    async def save(number: object) -> httpx.Response:
+        return await desk.put(draft, "customer", CUSTOMER | {"customer": customer | {"identity_number": number}})
+
+    for answer in (await save("QQ 12 34 56 C"), await save("XXXXXXXXXXX C"), await desk.ask("GET", f"/v1/drafts/{draft}")):
+        assert answer.status_code == 200, answer.text
+        assert "12 34" not in answer.text
+        assert section(answer.json(), "customer")["entered"]["customer"]["identity_number"] == "XXXXXXXXXXX C"
+    refused = await save("XXXXXXXXX99")
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/customer/identity_number")
+    wrong = await save(123456789)
+    assert (codes(wrong.json()), "1234" in wrong.text) == (["string_type"], False), "what is wrong is kept, and as little shown"
+    await save("QQ 12 34 56 C")
+    submitted = await desk.submit(draft)
+    assert (submitted.status_code, "12 34" in submitted.text) == (202, False), submitted.text
+    (begun,) = desk.counter.taken.values()
+    assert begun.order.customer.identity_number == "QQ 12 34 56 C"

@@ -17,6 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.calling import CallingActivities
 from activities.customers import CustomerActivities
+from activities.letters import LetterActivities
 from activities.mails import MailActivities
 from activities.numbers import NumberActivities
 from activities.payments import LedgerActivities, PaymentActivities
@@ -191,6 +192,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         existing=database.existing,
         lines=database.services,
         changes=Changes(client, queue),
+        credits=database.credits,
         base_url=BASE,
         card_page_origin="https://cards.test",
     )
@@ -212,6 +214,7 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
         PaymentActivities(_Gateway(world), database.fence, world.settling),
         VoiceActivities(switch),
         MailActivities(post, database.mail_desk),
+        LetterActivities(database.letters),
         CallingActivities(database.calling),
         CustomerActivities(database.customers),
         TransferActivities(database.transfers),

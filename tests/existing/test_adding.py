@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -226,3 +227,15 @@ async def test_an_addition_can_need_approval_and_its_requester_cannot_give_it(ho
     assert (await house.ended(addition, "upper"))["state"] == "rejected"
     assert (await house.account(account))["status"] == "active"
     assert len(await house.lines(account)) == 1
+
+
+async def test_a_customer_buys_more_on_a_list_that_is_sold_to_nobody_new_and_nobody_else_does(house: House) -> None:
+    account = (await house.customer())["account_id"]
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    ended = UPPER.price_list.model_copy(update={"valid_until": yesterday})
+    successor = UPPER.price_list.model_copy(update={"code": "next", "position": 1})
+    await house.database.admin.put_tenant(UPPER.model_copy(update={"price_list": ended, "price_lists": (successor,)}))
+    added = await house.added("upper", account)
+    assert (added["state"], added["quote"]["price_list_code"]) == ("active", UPPER.price_list.code)
+    new = await house.order("upper", "Another Ltd", price_list=UPPER.price_list.code)
+    assert (new.status_code, new.json()["errors"][0]["code"]) == (422, "price_list_not_valid")

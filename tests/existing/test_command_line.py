@@ -88,3 +88,26 @@ async def test_a_high_limit_is_asked_for_and_approved_by_another(house: House, r
     status, out, _ = await asyncio.to_thread(run, "customer", "approve", account, change, *by)
     assert (status, "900.00" in out) == (0, True)
     assert (await asyncio.to_thread(run, "customer", "reject", account, change, *by))[0] == 1, "it is decided"
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_refused_letter_is_sent_to_another_address_and_another_one_dismissed(house: House, run: Run) -> None:
+    house.post.refused = {"gone@example.org", "away@example.org"}
+    plan = [{"to": "other", "email": address} for address in sorted(house.post.refused)]
+    order = (await house.live("upper", notifications=plan))["id"]
+    status, out, _ = await asyncio.to_thread(run, "resend-notification", order, "0", "--email", "here@example.org")
+    assert (status, out.strip()) == (0, "notification_failed:1")
+    status, out, _ = await asyncio.to_thread(run, "dismiss-notification", order, "1", "--reason", "Told by telephone")
+    assert (status, out.strip()) == (0, "nothing needs attention")
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_much_money_is_paid_in_by_two(house: House, run: Run) -> None:
+    policy = UPPER.approval.model_copy(update={"credit_limit_over_minor": 60_000})
+    await house.database.admin.put_tenant(UPPER.model_copy(update={"approval": policy}))  # type: ignore[attr-defined]
+    account = (await house.customer())["account_id"]
+    status, out, err = await asyncio.to_thread(run, "accounts", "credit", account, "70000", "--reference", "Transfer 114")
+    assert (status, "dialtone customer approve" in err) == (0, True)
+    approving = ("customer", "approve", account, out.strip(), "--key", house.keys["approver"])
+    assert (await asyncio.to_thread(run, *approving))[0] == 0
+    assert (await house.account(account))["balance_minor"] == 70_000

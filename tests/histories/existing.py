@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.customers import CustomerActivities
+from activities.letters import LetterActivities
 from activities.registry import methods_of
 from activities.services import ServiceActivities
 from activities.transfers import TransferActivities
 from domain.calling import Calling, CallingWrite
 from domain.customers import CustomerChange, CustomerWrite
+from domain.letters import LetterAct, LetterEnd, LetterTaken
+from domain.mails import MailKind, MailOrder
 from domain.services import ServiceChange, ServiceRecord, ServiceSettings
 from domain.transfers import Transfer
 from domain.voice import LineSetup
@@ -57,9 +60,25 @@ class Transfers:
         return _WRITE
 
 
+class Letters:
+    def __init__(self, called: Callable[[str], None]) -> None:
+        self._called = called
+
+    async def take_up(self, act: LetterAct) -> LetterTaken:
+        self._called("letter")
+        letter = MailOrder(key="letter", kind=MailKind.NOTIFICATION, onboarding_id=act.onboarding_id, notification=act.place)
+        return LetterTaken(letter=letter if act.act == "resend" else None)
+
+    async def close(self, end: LetterEnd) -> None:
+        self._called("close letter")
+
+
 def activities(called: Callable[[str], None]) -> list[Callable[..., Any]]:
     """``called`` is told of every call, and raises for one that shall fail."""
     lines = Lines(called)
     return methods_of(
-        CustomerActivities(Customers(called)), ServiceActivities(lines, lines), TransferActivities(Transfers(called))
+        CustomerActivities(Customers(called)),
+        ServiceActivities(lines, lines),
+        TransferActivities(Transfers(called)),
+        LetterActivities(Letters(called)),
     )

@@ -18,6 +18,7 @@ from domain.bulk import BatchOrder, BulkInput, Claimed, NewRow, RunNote, Throttl
 from domain.calling import Calling, CallingChange, SuspensionReason
 from domain.customers import CustomerChange
 from domain.errors import NumberUnavailable, Refused, Unavailable
+from domain.letters import LetterAct
 from domain.numbers import Assignment
 from domain.onboarding import Decision, OnboardingInput
 from domain.quarantine import Hold, Reclaim, Release, SweepBounds, Swept
@@ -32,6 +33,7 @@ from workflows.alerts import BalanceAlertsWorkflow, LowBalanceWorkflow
 from workflows.bulk import BulkWorkflow
 from workflows.calling import CallingWorkflow
 from workflows.customers import CustomerWorkflow
+from workflows.letters import LetterWorkflow
 from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, NumberReleaseWorkflow
 from workflows.services import ServiceWorkflow
 from workflows.transfers import TransferWorkflow
@@ -322,6 +324,33 @@ async def customer_moved(office: Office, shelf: Shelf) -> AnyHandle:
 async def customer_not_moved(office: Office, shelf: Shelf) -> AnyHandle:
     shelf.no = {"transfer"}
     return await begin(office, TransferWorkflow.run, _moving())
+
+
+def _letter(**changes: Any) -> LetterAct:
+    return LetterAct(**_decided() | {"onboarding_id": "onboarding", "place": 0, "act": "resend"} | changes)
+
+
+@other(done=True)
+async def letter_sent_again(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.slow = {"letter", "close letter"}
+    return await begin(office, LetterWorkflow.run, _letter())
+
+
+@other(done=True)
+async def letter_dismissed(office: Office, _: Shelf) -> AnyHandle:
+    return await begin(office, LetterWorkflow.run, _letter(act="dismiss", reason="Told by telephone"))
+
+
+@other(done=False, code="letter_refused_again")
+async def letter_refused_again(office: Office, _: Shelf) -> AnyHandle:
+    office.world.faults["send_mail"] = Fault("refused")
+    return await begin(office, LetterWorkflow.run, _letter())
+
+
+@other(done=False, code="refused")
+async def letter_not_refused(office: Office, shelf: Shelf) -> AnyHandle:
+    shelf.no = {"letter"}
+    return await begin(office, LetterWorkflow.run, _letter())
 
 
 @other(drafts=3, baskets=0, more=False)

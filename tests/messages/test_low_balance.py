@@ -159,7 +159,7 @@ async def test_a_payment_is_posted_once_and_recorded_with_who_made_it(town: Town
     assert all(one.balance_minor == one.entries_minor for one in books.accounts)
 
 
-async def test_only_operators_of_an_account_above_pay_in(town: Town) -> None:
+async def test_only_those_of_an_account_above_pay_in(town: Town) -> None:
     account = (await town.live("upper"))["account_id"]
     boss = await town.user("upper", account, "boss@example.com", "account_administrator")
     for by, of, status in (

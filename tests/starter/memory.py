@@ -216,11 +216,11 @@ class Prices:
     async def tenant(self, tenant_id: str) -> Tenant:
         return await self.catalogue.tenant(tenant_id)
 
-    async def versions(self, tenant_id: str, code: str) -> tuple[PriceListVersion, ...]:
+    async def version(self, tenant_id: str, code: str, version: str | None) -> PriceListVersion | None:
         prices = (await self.tenant(tenant_id)).list_for(code)
         if prices is None:
             raise NotFound("There is no such price list.")
-        return (PriceListVersion(price_list=prices),)
+        return PriceListVersion(price_list=prices) if version in {None, prices.version} else None
 
     async def put_price_list(self, tenant_id: str, prices: PriceList, actor: str) -> PriceList:
         self._put((await self.tenant(tenant_id)).with_price_list(prices))

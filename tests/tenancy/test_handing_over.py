@@ -138,7 +138,7 @@ async def test_whoever_takes_an_order_over_from_its_customer_administers_the_acc
 async def test_only_who_may_do_everything_orders_a_reseller(town: Town, administration: str) -> None:
     """Its administrator may do everything in it: create approvers there, and have them approve."""
     order = {"account_kind": "reseller", "administration": administration, "email": "boss@reseller.example.com"}
-    rights = ["read", "onboard", "operate", "manage_users", "manage_prices"]
+    rights = ["read", "onboard", "operate", "manage_users", "manage_prices", "pay_in"]
     clerk = await town.user("upper", UPPER.id, "clerk@example.com", "sub_admin", rights=rights)
     refused = await town.order(clerk, **order)
     assert refused.status_code == 422

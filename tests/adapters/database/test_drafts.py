@@ -69,7 +69,7 @@ async def test_the_basket_holds_exactly_what_is_named_as_far_as_it_can_be_had(da
 
 async def test_a_change_that_is_refused_changes_neither_draft_nor_basket(database: Database) -> None:
     await database.admin.import_numbers(TENANT.id, NUMBERS)
-    await database.drafts.open(a_draft("one", submitting="somebody"))
+    await database.drafts.open(a_draft("one", submitting={"somebody": NOW}))
     with pytest.raises(Refused):
         await database.drafts.change("one", wanting(*NUMBERS))
     kept = await database.drafts.get("one", lambda _: NUMBERS)

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, inspect
 
 from adapters.database import migrate
-from adapters.database.migrate import _ADVISORY_LOCK
+from adapters.database.migrate import _ADVISORY_LOCK, upgrade
 from adapters.database.tables import metadata
 from adapters.transactions import connect
 from tests.adapters.database.conftest import KINDS
@@ -89,6 +89,49 @@ async def test_a_migration_takes_as_long_as_it_takes(postgres: PostgresServer, m
     await other.execute(f"SELECT pg_advisory_unlock({_ADVISORY_LOCK})")
     await migrating
     await other.close()
+    postgres.drop(name)
+
+
+async def test_live_work_goes_on_while_every_revision_since_the_fifth_is_put_in_place(postgres: PostgresServer) -> None:
+    name = f"live_{os.urandom(4).hex()}"
+    url = postgres.create(name)
+    await look(url, lambda connection: upgrade(connection, "0005"))
+    live, watcher = [await asyncpg.connect(url.replace("+asyncpg", "")) for _ in range(2)]
+    await live.execute(
+        "INSERT INTO accounts (id, kind, name, name_key, status, currency, balance_minor, held_minor, credit_limit_minor, "
+        "account_type, payer, administration, segment, opened_at) "
+        "VALUES ('a', 'reseller', 'A', 'a', 'active', 'GBP', 0, 0, 0, 'postpaid', 'parent', 'operator', 'normal', now());"
+        "INSERT INTO baskets (id, tenant_id, pool, created_by, created_at, expires_at) "
+        "VALUES ('b', 'a', 'public', 'k', now(), now())"
+    )
+    work = (
+        "UPDATE baskets SET closed_at = now()",
+        "SELECT count(*) FROM onboardings",
+        "UPDATE accounts SET balance_minor = balance_minor + 1",
+    )
+    waits = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'baskets'::regclass AND mode = 'AccessExclusiveLock'"
+    )
+    # Somebody holds a basket and wants the account, which the migration holds; and the migration wants the basket.
+    async with live.transaction():
+        await live.execute(work[0])
+        migrating = asyncio.create_task(migrate(url))
+        async with asyncio.timeout(30):
+            while not migrating.done() and not await watcher.fetchval(waits):
+                pass
+        await live.execute(work[2])
+    rounds = 1
+    async with asyncio.timeout(60):
+        while not migrating.done():
+            async with live.transaction():
+                for statement in work:
+                    await live.execute(statement)
+            rounds += 1
+    await migrating
+    assert await watcher.fetchval("SELECT balance_minor FROM accounts WHERE id = 'a'") == rounds
+    assert await look(url, lambda connection: compare_metadata(MigrationContext.configure(connection), metadata)) == []
+    for connection in (live, watcher):
+        await connection.close()
     postgres.drop(name)
 
 

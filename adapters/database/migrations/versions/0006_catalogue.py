@@ -12,6 +12,8 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    # Tables are locked in the order in which live work locks their rows: baskets, then accounts (by the foreign keys).
+    op.add_column("baskets", sa.Column("price_list", sa.String(length=40), nullable=True))
     op.create_table(
         "price_list_versions",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -49,4 +51,3 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_plan_assignments_account_id_effective_from"), "plan_assignments", ["account_id", "effective_from"], unique=False
     )
-    op.add_column("baskets", sa.Column("price_list", sa.String(length=40), nullable=True))

@@ -12,6 +12,9 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        # In the order in which live work locks rows: accounts, which the new table refers to, before users.
+        op.execute("LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE")
     op.add_column("users", sa.Column("password_set_by", sa.String(length=64), nullable=True))
     op.add_column("sessions", sa.Column("parent_id", sa.String(length=64), nullable=True))
     op.create_table(
