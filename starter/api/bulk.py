@@ -254,6 +254,7 @@ async def get_rows(
 
 _HEADINGS = (
     "row", "line", "state", "onboarding_id", "onboarding_state", "onboarding_code", "started_at", "column", "code", "problem",
+    "onboarding_waits_for",
 )  # fmt: skip
 
 
@@ -275,8 +276,8 @@ def _cells(row: BulkRow) -> list[tuple[str, ...]]:
     theirs = (body.onboarding_id or "", body.onboarding_state or "", body.onboarding_code or "", at)
     whole = (str(row.number), str(row.line), row.state.value, *theirs)
     if not row.problems:
-        return [(*whole, "", "", "")]
-    return [(*whole, one.column or one.pointer or "", one.code, one.detail) for one in row.problems]
+        return [(*whole, "", "", "", body.onboarding_waits_for or "")]
+    return [(*whole, one.column or one.pointer or "", one.code, one.detail, "") for one in row.problems]
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:
