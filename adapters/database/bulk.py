@@ -45,6 +45,8 @@ _NEXT = (
     .where(_ROW.run_id == bindparam("run"), _ROW.state.in_(bindparam("states", expanding=True)))
     .order_by(_ROW.state, _ROW.number)
     .limit(bindparam("most"))
+    # Looked at and claimed in one: PostgreSQL looks again at a row that somebody else is withdrawing, and leaves it out then.
+    .with_for_update()
 )
 _CLAIM = (
     update(bulk_rows)
