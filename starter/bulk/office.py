@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NoReturn
 
 from temporalio.client import (
@@ -240,14 +241,15 @@ class BulkOffice:
 
 def of_rows(bad: Sequence[NewRow], total: int) -> Problem:
     """Rows that keep a file from being carried out."""
-    errors = [_error(problem, row) for row in bad for problem in row.problems]
-    untold = f" The first {MOST_ERRORS} problems are told." if len(errors) > MOST_ERRORS else ""
+    found = sum(len(row.problems) for row in bad)
+    untold = f" The first {MOST_ERRORS} problems are told." if found > MOST_ERRORS else ""
+    errors = list(islice((_error(problem, row) for row in bad for problem in row.problems), MOST_ERRORS))
     detail = (
         f"{len(bad)} of {total} rows cannot be ordered, so none was. Mend them, or send the file with on_bad_row=skip.{untold}"
     )
     if len(bad) == total:
         detail = f"None of the {total} rows can be ordered.{untold}"
-    return Problem("invalid_request", detail, errors=errors[:MOST_ERRORS])
+    return Problem("invalid_request", detail, errors=errors)
 
 
 def _error(problem: RowProblem, row: NewRow | None = None) -> ProblemError:

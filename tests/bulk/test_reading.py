@@ -1,14 +1,20 @@
 """Files as people's programs write them: read to the end, or refused with the place where they cannot be."""
 
+import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from domain.access import Principal, Role
+from starter.bulk.checking import RowCheck
 from starter.bulk.columns import SHORT, columns, known, path_of
-from starter.bulk.files import Unreadable, read
+from starter.bulk.files import RawRow, Unreadable, read
 from starter.local.state import EXAMPLES
+from starter.onboardings import Onboardings
 from starter.schemas.orders import CreateOnboarding
 from tests.bulk.conftest import TENANT, Works, a_row, an_order, as_csv, as_lines, sqlite_only
 
@@ -79,6 +85,7 @@ def test_cells_become_what_the_order_takes() -> None:
         ("customer.name\nx\n".encode("utf-16"), "file_encoding", "UTF-16"),
         (b"customer.name\xff\nx\n", "column_unknown", "no column"),
         (b"customer.name\n" + b"x\n" * 10_001, "too_many_rows", "10,000"),
+        (b"customer.name\nx\n" + b" , \n" * 100_000, "too_many_lines", "100,000"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole(content: bytes, code: str, says: str) -> None:
@@ -196,3 +203,31 @@ async def test_a_run_needs_a_key_and_its_options_have_limits(works: Works) -> No
     named = await works.send(content, by="platform", white_label=TENANT.slug)
     assert named.status_code == 202
     assert (await works.send(content, white_label="northway")).status_code == 404
+
+
+@sqlite_only
+@pytest.mark.parametrize(("kind", "beginning"), [("text/csv", b"customer.name\n"), ("application/x-ndjson", b"")])
+async def test_a_body_of_millions_of_empty_lines_is_refused_at_once(works: Works, kind: str, beginning: bytes) -> None:
+    content = beginning + b"\n" * 19_900_000
+    refused, beside = await asyncio.gather(works.send(content, kind=kind), works.ask("GET", "/v1/bulk-columns"))
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too_many_lines")
+    assert beside.status_code == 200
+
+
+@sqlite_only
+async def test_others_are_answered_while_a_file_is_read(works: Works) -> None:
+    answered = threading.Event()
+
+    def slow() -> Iterator[RawRow]:
+        """A file whose next row comes when somebody else has been answered."""
+        for number in (1, 2):
+            assert answered.wait(20), "nobody was answered meanwhile"
+            yield RawRow(number=number, line=number, data=an_order(number))
+
+    onboardings = Onboardings(works.client, works.database.reader, works.database.catalogue, works.task_queue)
+    by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
+    tenant = await works.database.catalogue.tenant(TENANT.id)
+    checking = asyncio.create_task(RowCheck(onboardings, by, tenant, "run", fingerprint="f").all(slow()))
+    assert (await works.ask("GET", "/v1/bulk-columns")).status_code == 200
+    answered.set()
+    assert [row.begin is not None for row in await checking] == [True, True]

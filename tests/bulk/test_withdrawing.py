@@ -72,8 +72,8 @@ async def a_run(database: Database) -> BatchOrder:
 
 async def in_the_way(database: Database, url: str, second: "asyncio.Task[T]") -> None:
     """Until the second waits for the first: at a lock of PostgreSQL's, or in our own queue for SQLite's one writer."""
+    waits = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
     while url.startswith("postgresql") and not second.done():
-        waits = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         if await database._transactions.read(lambda connection: connection.execute(waits).scalar_one()):
             return
     await asyncio.sleep(0)
