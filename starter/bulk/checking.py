@@ -95,6 +95,7 @@ class RowCheck:
                 terms_accepted=body.terms_accepted,
                 address=self._address,
                 wanted=body.wanted,
+                hash_later=True,
             )
         except Problem as problem:
             return _refused(row, [*problem.errors, *twice])

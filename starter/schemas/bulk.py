@@ -70,7 +70,9 @@ class RowBody(BaseModel):
     state: RowState
     onboarding_id: str | None = Field(description="Null unless it was started")
     onboarding_state: State | None
-    onboarding_waits_for: str | None = Field(description="The person it waits for, such as customer, or orderer for a substitute")
+    onboarding_waits_for: str | None = Field(
+        description="The person it waits for, such as customer, or orderer for a substitute"
+    )
     onboarding_code: str | None = Field(description="Why the onboarding ended, if it did not end active")
     started_at: datetime | None
     problems: tuple[RowProblem, ...]
