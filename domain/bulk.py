@@ -18,6 +18,9 @@ MOST_ROWS = 10_000
 MOST_BYTES = 20_000_000
 MOST_PROBLEMS = 20
 """How many problems of one row are kept."""
+MOST_OTHERS = 100
+"""How many addresses beside customers and white label the letters of one run go to, unless the settings say otherwise. Whoever is
+told of many orders is named in many rows; a file in which every row names new ones is a mailing."""
 BATCH_SECONDS = 5
 _MOST_IN_A_BATCH = 100
 

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from domain import keys
 from domain.access import Principal
-from domain.bulk import MOST_PROBLEMS, NewRow, RowProblem
+from domain.bulk import MOST_OTHERS, MOST_PROBLEMS, NewRow, RowProblem
 from domain.catalogue import Tenant
 from domain.credentials import Credential
 from domain.customer import name_key
+from domain.notifications import Recipient
 from domain.orders import Order
 from starter.bulk.files import RawRow
 from starter.onboardings import Onboardings
@@ -35,6 +36,7 @@ class RowCheck:
         fingerprint: str,
         acknowledged: Iterable[str] = (),
         address: str | None = None,
+        most_others: int = MOST_OTHERS,
     ) -> None:
         self._onboardings = onboardings
         self._principal = principal
@@ -43,6 +45,8 @@ class RowCheck:
         self._fingerprint = fingerprint
         self._acknowledged = tuple(acknowledged)
         self._address = address
+        self._most_others = most_others
+        self._others = set[str]()
         self._seen: dict[tuple[str, str], int] = {}
 
     async def all(self, rows: Iterable[RawRow]) -> list[NewRow]:
@@ -84,7 +88,7 @@ class RowCheck:
             # By itself the form would make a password that nobody sees.
             order = order.model_copy(update={"credential": Credential.INVITE})
         order = order.model_copy(update={"acknowledged_warnings": (*order.acknowledged_warnings, *self._acknowledged)})
-        twice = list(self._twice(row.number, order))
+        in_file = [*self._twice(row.number, order), *self._too_many_others(order)]
         try:
             begin = await self._onboardings.prepare(
                 self._principal,
@@ -98,8 +102,8 @@ class RowCheck:
                 hash_later=True,
             )
         except Problem as problem:
-            return _refused(row, [*problem.errors, *twice])
-        return _refused(row, twice) if twice else NewRow(number=row.number, line=row.line, begin=begin)
+            return _refused(row, [*problem.errors, *in_file])
+        return _refused(row, in_file) if in_file else NewRow(number=row.number, line=row.line, begin=begin)
 
     def _twice(self, number: int, order: Order) -> Iterator[ProblemError]:
         """What an earlier row of the file has asked for already, and only one can have."""
@@ -114,6 +118,21 @@ class RowCheck:
             if first != number:
                 detail = f"{what} is in row {first} of the file already. Leave one of the two rows out, or change it."
                 yield ProblemError(code=code, detail=detail, pointer=where)
+
+    def _too_many_others(self, order: Order) -> Iterator[ProblemError]:
+        """Recipients that are one too many for a file. Those who were named before may be named in every row."""
+        for place, one in enumerate(order.notifications):
+            email = one.email.casefold() if one.to is Recipient.OTHER and one.send and one.email else None
+            if email is None or email in self._others:
+                continue
+            if len(self._others) < self._most_others:
+                self._others.add(email)
+                continue
+            detail = (
+                f"The letters of one file go to {self._most_others} other recipients at most, and earlier rows have named as many. "
+                "Leave this one out, or order this row by itself."
+            )
+            yield ProblemError(code="too_many_recipients", detail=detail, pointer=f"/notifications/{place}/email")
 
 
 def _refused(row: RawRow, errors: Iterable[ProblemError]) -> NewRow:

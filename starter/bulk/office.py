@@ -21,6 +21,7 @@ from domain import keys
 from domain.access import Principal
 from domain.base import Value
 from domain.bulk import (
+    MOST_OTHERS,
     BulkInput,
     BulkProgress,
     BulkRow,
@@ -61,7 +62,11 @@ class Asked:
 class BulkOffice:
     """What people do with bulk runs."""
 
-    def __init__(self, client: Client, runs: BulkRuns, onboardings: Onboardings, task_queue: str) -> None:
+    def __init__(
+        self, client: Client, runs: BulkRuns, onboardings: Onboardings, task_queue: str, most_others: int = MOST_OTHERS
+    ) -> None:
+        """``most_others``: how many other recipients the letters of one run may have."""
+        self._most_others = most_others
         self._client = client
         self._runs = runs
         self._onboardings = onboardings
@@ -199,6 +204,7 @@ class BulkOffice:
             fingerprint=asked.fingerprint,
             acknowledged=asked.acknowledged,
             address=asked.address,
+            most_others=self._most_others,
         )
 
     async def _earlier(self, run_id: str, tenant: Tenant, asked: Asked) -> BulkRun | None:

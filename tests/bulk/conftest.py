@@ -145,6 +145,7 @@ class Works:
     starts: Starts
     at_door: Passwords
     at_work: Passwords
+    onboardings: Onboardings
 
     async def ask(self, method: str, path: str, *, by: str = "admin", key: str | None = None, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.keys[by]}", **request.pop("headers", {})}
@@ -250,7 +251,7 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
     starts = Starts(TemporalStarts(client, database.reader, queue, start_options, secrets, at_work))
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Works(database, http, keys, client, queue, world, starts, at_door, at_work)
+        yield Works(database, http, keys, client, queue, world, starts, at_door, at_work, onboardings)
     await database.close()
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from domain.access import Principal, Role
+from domain.bulk import MOST_OTHERS
 from starter.bulk.checking import RowCheck
 from starter.bulk.columns import SHORT, columns, known, path_of
 from starter.bulk.files import RawRow, Unreadable, read
 from starter.local.state import EXAMPLES
-from starter.onboardings import Onboardings
 from starter.schemas.orders import CreateOnboarding
 from tests.bulk.conftest import TENANT, Works, a_row, an_order, as_csv, as_lines, sqlite_only
 
@@ -224,10 +224,30 @@ async def test_others_are_answered_while_a_file_is_read(works: Works) -> None:
             assert answered.wait(20), "nobody was answered meanwhile"
             yield RawRow(number=number, line=number, data=an_order(number))
 
-    onboardings = Onboardings(works.client, works.database.reader, works.database.catalogue, works.task_queue)
     by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
     tenant = await works.database.catalogue.tenant(TENANT.id)
-    checking = asyncio.create_task(RowCheck(onboardings, by, tenant, "run", fingerprint="f").all(slow()))
+    checking = asyncio.create_task(RowCheck(works.onboardings, by, tenant, "run", fingerprint="f").all(slow()))
     assert (await works.ask("GET", "/v1/bulk-columns")).status_code == 200
     answered.set()
     assert [row.begin is not None for row in await checking] == [True, True]
+
+
+@sqlite_only
+async def test_the_letters_of_one_file_go_to_a_bounded_number_of_other_recipients(works: Works) -> None:
+    def named(row: int) -> list[dict[str, str]]:
+        # The installer is told of every order; beside it each row names somebody new.
+        somebody = f"somebody{row}@example.com"
+        return [{"to": "other", "email": email} for email in ("installer@example.com", somebody)]
+
+    orders = [an_order(row, notifications=named(row)) for row in range(1, MOST_OTHERS + 2)]
+    orders.append(an_order(900, notifications=[{"to": "other", "email": "SomeBody1@example.com"}]))
+    report = await works.check(as_lines(orders), kind="application/x-ndjson")
+    bad = [row for row in report["rows"] if not row["valid"]]
+    assert [row["number"] for row in bad] == [MOST_OTHERS, MOST_OTHERS + 1]
+    (problem,) = bad[0]["problems"]
+    assert (problem["code"], problem["pointer"]) == ("too_many_recipients", "/notifications/1/email")
+    # The bound is a setting.
+    by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
+    check = RowCheck(works.onboardings, by, TENANT, "run", fingerprint="f", most_others=1)
+    rows = await check.all([RawRow(number=row, line=row, data=orders[row]) for row in range(2)])
+    assert [len(row.problems) for row in rows] == [1, 1]
