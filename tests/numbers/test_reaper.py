@@ -1,11 +1,14 @@
 """The reaper frees what nobody speaks for any more, and nothing else."""
 
 import asyncio
+import base64
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
 from temporalio.client import (
     Client,
     Schedule,
@@ -17,6 +20,8 @@ from temporalio.client import (
 
 from adapters.reaping import keep_reaping, schedule_id
 from adapters.schedules import keep_schedule
+from adapters.settings import Settings
+from adapters.temporal import data_converter
 from domain.errors import KeyClosed
 from domain.keys import workflow_id
 from domain.onboarding import Step
@@ -143,4 +148,17 @@ async def test_a_schedule_gets_a_new_rhythm_and_keeps_what_its_operator_has_deci
     assert (seen.state.paused, seen.policy.overlap) == (True, ScheduleOverlapPolicy.BUFFER_ONE)
     assert isinstance(seen.action, ScheduleActionStartWorkflow)
     assert await client.data_converter.decode(seen.action.args, [SweepBounds]) == [SweepBounds()]
+    # Under a key of its own from now on: what rests in the schedule must not need one that will be retired.
+    keys = SecretStr(f"new:{base64.b64encode(bytes(32)).decode()}")
+    converter = data_converter(Settings(payload_keys=keys, payload_accept_plain=True))
+    await keep_reaping(Client(**(client.config() | {"data_converter": converter})), queue)
+    seen = await until(lambda seen: isinstance(seen.action, ScheduleActionStartWorkflow) and "key" in metadata(seen.action))
+    assert (seen.state.paused, seen.policy.overlap) == (True, ScheduleOverlapPolicy.BUFFER_ONE)
     await handle.delete()
+
+
+def metadata(action: ScheduleActionStartWorkflow) -> Mapping[str, bytes]:
+    """How the argument in a schedule is written."""
+    (payload,) = action.args
+    assert isinstance(payload, Payload)
+    return payload.metadata
