@@ -153,7 +153,7 @@ async def test_rows_that_wait_for_an_answer_about_a_substitute_keep_no_place(bus
     await busy.over(await busy.run(as_lines(taken), kind="application/x-ndjson"))
     # The same numbers once more: these orderers are asked about others, and nobody answers for days.
     orders = [an_order(number, services=service) for number, service in enumerate([*services, [], []], 11)]
-    run = await busy.run(as_lines(orders), kind="application/x-ndjson", at_once=1)
+    run = await busy.run(as_lines(orders), kind="application/x-ndjson", at_once=3)
     end = await busy.finished(run)
     assert (end["state"], end["rows"]) == ("finished", {"started": 5})
 
