@@ -36,6 +36,7 @@ from adapters.alerting import keep_alerting
 from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
+from adapters.passwords import Argon2Passwords
 from adapters.payments.stripe import StripeGateway
 from adapters.reaping import TemporalRuns, keep_reaping
 from adapters.sandbox import ContextFreeSandbox, require_context_free
@@ -53,6 +54,7 @@ from workflows.numbers import NumberReaperWorkflow, NumberReclaimWorkflow, Numbe
 from workflows.onboarding import OnboardingWorkflow
 from workflows.options import MONEY
 from workflows.services import ServiceWorkflow
+from workflows.starting import start_options
 from workflows.transfers import TransferWorkflow
 
 GRACE = timedelta(seconds=30)
@@ -105,7 +107,14 @@ async def activities(settings: Settings) -> AsyncIterator[Sequence[Callable[...,
             ReaperActivities(database.stock, TemporalRuns(await connect(settings, lazy=True))),
             BulkActivities(
                 database.bulk,
-                TemporalStarts(await connect(settings, lazy=True), database.reader, settings.task_queue),
+                TemporalStarts(
+                    await connect(settings, lazy=True),
+                    database.reader,
+                    settings.task_queue,
+                    start_options,
+                    secrets,
+                    Argon2Passwords(),
+                ),
             ),
         )
     finally:

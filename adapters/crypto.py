@@ -4,8 +4,11 @@ import base64
 import hashlib
 import hmac
 import itertools
+import os
 from dataclasses import dataclass
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from domain.credentials import is_weak_pin
@@ -85,6 +88,23 @@ class Secrets:
         letters = base64.b32encode(self._mac("portal", f"{onboarding_id}.0") + self._mac("portal", f"{onboarding_id}.1"))
         chosen = letters.decode().lower()[: max(20, least)]
         return "-".join(chosen[at : at + 5] for at in range(0, len(chosen), 5))
+
+    def seal_password(self, onboarding_id: str, password: str) -> str:
+        """A password that waits to be hashed, AES-256-GCM with a random 96-bit nonce, for this onboarding only."""
+        nonce = os.urandom(12)
+        sealed = self._seal().encrypt(nonce, password.encode(), onboarding_id.encode())
+        return base64.b64encode(nonce + sealed).decode()
+
+    def open_password(self, onboarding_id: str, sealed: str) -> str | None:
+        """The password, or ``None`` if it was sealed under another secret or for another onboarding."""
+        content = base64.b64decode(sealed)
+        try:
+            return self._seal().decrypt(content[:12], content[12:], onboarding_id.encode()).decode()
+        except InvalidTag:
+            return None
+
+    def _seal(self) -> AESGCM:
+        return AESGCM(self._mac("sealed password", ""))
 
     def pin(self, onboarding_id: str, length: int) -> str:
         """The PIN that is made for an onboarding's account, and none of those that are tried first."""

@@ -4,27 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from temporalio.client import (
-    Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
-    WorkflowExecutionStatus,
-)
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from adapters.schedules import keep_schedule
 from domain.errors import Unavailable
 from domain.keys import workflow_id
 from domain.quarantine import SweepBounds
 
 EVERY = timedelta(minutes=1)
-_WORKFLOW = "number_reaper"
+_MISSING = "The schedule of the reaper could not be made, so expired baskets and rested numbers are not freed."
 _AT_ONCE = 8
 
 
@@ -34,33 +23,9 @@ def schedule_id(task_queue: str) -> str:
 
 
 async def keep_reaping(client: Client, task_queue: str) -> None:
-    """See to it that Temporal starts the reaper every minute; one that is there gets this version's rhythm, paused it stays so.
-
-    Each worker calls it at its start: whoever runs workers has the reaper, without another step of installing. Missed minutes
-    are not made up for, and while one run is under way no other begins. Raises ``Unavailable``.
-    """
-    action = ScheduleActionStartWorkflow(_WORKFLOW, SweepBounds(), id=schedule_id(task_queue), task_queue=task_queue)
-    wanted = Schedule(
-        action=action,
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EVERY),
-    )
-
-    def renewed(current: ScheduleUpdateInput) -> ScheduleUpdate:
-        wanted.state = current.description.schedule.state
-        return ScheduleUpdate(schedule=wanted)
-
-    try:
-        try:
-            await client.create_schedule(schedule_id(task_queue), wanted)
-        except ScheduleAlreadyRunningError:
-            await client.get_schedule_handle(schedule_id(task_queue)).update(renewed)
-    except RPCError as error:
-        raise Unavailable(
-            "The schedule of the reaper could not be made, so expired baskets and rested numbers are not freed. Allow this "
-            f"worker to write schedules in its namespace, and start it again ({error.status.name}).",
-            code="schedule_unavailable",
-        ) from error
+    """See to it that Temporal starts the reaper every minute. Raises ``Unavailable``."""
+    name = schedule_id(task_queue)
+    await keep_schedule(client, name, "number_reaper", SweepBounds(), task_queue, EVERY, _MISSING)
 
 
 class TemporalRuns:

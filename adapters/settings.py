@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.bulk import MOST_OTHERS
 from domain.users import LEAST_FLOOR
 
 _DEVELOPMENT_SECRET = "development-only-secret-never-in-production"  # noqa: S105 - known to everybody, and refused for it
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
 
     password_min_length: int = Field(default=12, ge=LEAST_FLOOR, le=64)
     """Fewest characters of a user's password; six is the least that may be set."""
+
+    bulk_other_recipients: int = Field(default=MOST_OTHERS, ge=0)
+    """How many addresses that are neither a customer's nor the white label's one file of orders may have written to."""
 
     task_queue: str = "onboarding"
     """Temporal's task queue: the same for worker and web."""

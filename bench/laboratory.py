@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from adapters.database import Database
 from adapters.temporal import data_converter
 from bench import customers
-from domain.keys import workflow_id
-from domain.onboarding import OnboardingInput, State
+from domain.onboarding import OnboardingInput
 from starter.local.ports import Ports
 from starter.local.processes import Guard, ManagedProcess
 from starter.local.stack import ROOT, Stack
-from workflows.options import ONBOARDING_STATE, TENANT_ID
+from workflows.starting import start_options
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,4 @@ async def _move_in(url: str) -> str:
 
 async def start(client: Client, workflow: str, begin: OnboardingInput, task_queue: str) -> "WorkflowHandle[object, object]":
     """Start a workflow with all that the web process starts an onboarding with."""
-    attributes = [SearchAttributePair(ONBOARDING_STATE, State.OPENING.value), SearchAttributePair(TENANT_ID, begin.tenant_id)]
-    return await client.start_workflow(
-        workflow,
-        begin,
-        id=workflow_id(begin.id),
-        task_queue=task_queue,
-        memo={"fingerprint": begin.fingerprint, "tenant": begin.tenant_id},
-        search_attributes=TypedSearchAttributes(attributes),
-        static_summary=f"{begin.order.administration.value}: 1 line(s), 1 number(s), {begin.quote.total}",
-    )
+    return await client.start_workflow(workflow, begin, task_queue=task_queue, **start_options(begin))

@@ -28,6 +28,18 @@ class Basket(Value):
     numbers: tuple[GradedNumber, ...] = ()
 
 
+class NewBasket(Value):
+    """An empty basket as it is asked for. ``fingerprint`` recognises the request, where there is one of its own."""
+
+    id: str
+    tenant_id: str
+    created_by: str
+    pool: str = PUBLIC
+    plan: str | None = None
+    price_list: str | None = None
+    fingerprint: str | None = None
+
+
 def expiry(created_at: datetime, now: datetime) -> datetime:
     """When a basket that is changed now expires: it slides, but not past ``AT_MOST``."""
     return min(now + HOLD, created_at + AT_MOST)

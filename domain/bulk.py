@@ -18,6 +18,9 @@ MOST_ROWS = 10_000
 MOST_BYTES = 20_000_000
 MOST_PROBLEMS = 20
 """How many problems of one row are kept."""
+MOST_OTHERS = 100
+"""How many addresses beside customers and white label the letters of one run go to, unless the settings say otherwise. Whoever is
+told of many orders is named in many rows; a file in which every row names new ones is a mailing."""
 BATCH_SECONDS = 5
 _MOST_IN_A_BATCH = 100
 
@@ -57,7 +60,9 @@ class RowState(StrEnum):
 
 
 BUSY = frozenset({State.OPENING, State.RESERVING, State.PROVISIONING, State.COMPENSATING})
-"""States in which an onboarding is worked on and does not wait for a person."""
+"""States in which an onboarding is worked on, unless it waits for one of ``PEOPLE`` in it."""
+PEOPLE = frozenset({"approver", "customer", "operator", "orderer"})
+"""Whom an onboarding may wait for, days long, without being worked on. ``reserving`` waits for the orderer about a substitute."""
 
 
 class RowProblem(Value):
@@ -91,7 +96,8 @@ class NewRun(Value):
 
 
 class BulkRun(Value):
-    """One run as its row has it. ``rows`` counts rows by state, ``onboardings`` those that were started, by theirs. UTC."""
+    """One run as its row has it. ``rows`` counts rows by state, ``onboardings`` those that were started, by theirs, and ``waiting``
+    those of them that wait for a person, by whom. UTC."""
 
     id: str
     tenant_id: str
@@ -104,6 +110,7 @@ class BulkRun(Value):
     ended_at: datetime | None = None
     rows: Mapping[RowState, int] = Field(default_factory=dict)
     onboardings: Mapping[State, int] = Field(default_factory=dict)
+    waiting: Mapping[str, int] = Field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -132,6 +139,7 @@ class BulkRow(Value):
     problems: tuple[RowProblem, ...] = ()
     started_at: datetime | None = None
     onboarding_state: State | None = None
+    onboarding_waits_for: str | None = None
     onboarding_code: str | None = None
 
 

@@ -1,10 +1,13 @@
 """How an account's first user signs in, and the account's PIN: what an order says of them, and what travels on.
 
-Never in clear beyond the door: a password travels as its Argon2 hash, a PIN as its keyed digest.
+Never in clear beyond the door: a password travels as its Argon2 hash, a PIN as its keyed digest. In a file's row that waits
+to be started a password rests sealed, under a key that is not in the database.
 """
 
 from enum import StrEnum
 from itertools import pairwise
+
+from pydantic import Field
 
 from domain.base import Value
 
@@ -27,6 +30,7 @@ class Credentials(Value):
 
     credential: Credential | None = None
     password_hash: str | None = None
+    sealed_password: str | None = Field(default=None, repr=False)
     pin: str | None = None
     pin_length: int | None = None
 

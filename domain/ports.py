@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.baskets import Basket
+from domain.baskets import Basket, NewBasket
 from domain.calling import Calling, CallingChange, CallingWrite
 from domain.catalogue import Tenant
 from domain.mails import Mail, MailOrder
@@ -247,19 +247,10 @@ class Baskets(Protocol):
     Raises ``NotFound`` for a basket that is not the tenant's and ``Refused`` (``basket_gone``) for one whose time is over.
     """
 
-    async def open(
-        self,
-        tenant_id: str,
-        basket_id: str,
-        by: str,
-        pool: str,
-        plan: str | None,
-        fingerprint: str,
-        price_list: str | None = None,
-    ) -> Basket:
+    async def open(self, new: NewBasket) -> Basket:
         """Open an empty basket; the same id again is the same basket.
 
-        ``fingerprint`` recognises the request: with another one for the same id, raises ``Refused`` (``idempotency_key_reused``).
+        With another fingerprint for the same id, raises ``Refused`` (``idempotency_key_reused``).
         """
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:

@@ -98,7 +98,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             baskets=database.baskets,
             drafts=database.drafts,
             number_acts=NumberActs(client, database.stock, settings.task_queue),
-            bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue),
+            bulk=BulkOffice(client, database.bulk, onboardings, settings.task_queue, settings.bulk_other_recipients),
             bulk_runs=database.bulk,
             card_page=card_page,
             webhooks=StripeWebhooks(settings.stripe_webhook_secret),

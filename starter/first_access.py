@@ -22,6 +22,9 @@ class Derived(Protocol):
     def pin(self, onboarding_id: str, length: int) -> str:
         """The PIN that was made for an onboarding's account."""
 
+    def seal_password(self, onboarding_id: str, password: str) -> str:
+        """What is kept of a password until this onboarding is started, and it is hashed."""
+
     def pin_digest(self, account_id: str, pin: str) -> str:
         """What is kept of an account's PIN."""
 
@@ -80,16 +83,30 @@ class FirstAccess:
             )
         return found
 
-    async def prepare(self, order: Order, tenant: Tenant, wanted: Wanted, onboarding_id: str, account_id: str) -> Credentials:
-        """What goes on. What has to be made is made from the onboarding's id: the same again, and stored nowhere (``shown``)."""
+    async def prepare(
+        self,
+        order: Order,
+        tenant: Tenant,
+        wanted: Wanted,
+        onboarding_id: str,
+        account_id: str,
+        *,
+        hash_later: bool = False,
+    ) -> Credentials:
+        """What goes on. What has to be made is made from the onboarding's id: the same again, and stored nowhere (``shown``).
+
+        ``hash_later``: of ten thousand passwords at once none is hashed; they are sealed, and hashed one by one.
+        """
         credential = await self.credential(order, tenant, wanted)
         makes_pin = wanted.pin is None and tenant.form.pin and order.account_id is None
         length = tenant.pin_length if makes_pin else None
         made = self.shown(Credentials(credential=credential, pin_length=length), onboarding_id)
         password, pin = wanted.password or made.password, wanted.pin or made.pin
+        sealed = self._secrets.seal_password(onboarding_id, password) if password and hash_later else None
         return Credentials(
             credential=credential,
-            password_hash=await self._hash(password, order) if password else None,
+            password_hash=await self._hash(password, order) if password and not hash_later else None,
+            sealed_password=sealed,
             pin=self._secrets.pin_digest(account_id, pin) if pin else None,
             pin_length=length,
         )

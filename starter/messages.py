@@ -8,6 +8,7 @@ _WAITS = {
     "approver": "An approver has to decide first.",
     "customer": "The customer has been written to and has to act.",
     "operator": "An operator has to look at it.",
+    "orderer": "A number was lost to somebody else; whether the one held in its place is taken has to be answered.",
 }
 _ENDS = {
     State.REJECTED: "The customer was not created: the order was refused",

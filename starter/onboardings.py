@@ -15,13 +15,6 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -41,13 +34,11 @@ from domain.views import OnboardingReader, OnboardingView
 from starter import problems
 from starter.assessment import assess, attested
 from starter.first_access import FirstAccess, Shown, Wanted
+from workflows.starting import start_options
 
 PATIENCE = 5.0
 """Seconds that a person waits for Temporal, or for a worker behind it, before being told to come back."""
 
-_STATE = SearchAttributeKey.for_keyword("OnboardingState")
-_TENANT = SearchAttributeKey.for_keyword("TenantId")
-_ATTENTION = SearchAttributeKey.for_bool("NeedsAttention")
 _WORKFLOW = "onboarding"
 
 _NOTHING_WANTED = Wanted()
@@ -148,10 +139,12 @@ class Onboardings:
         address: str | None = None,
         wanted: Wanted = _NOTHING_WANTED,
         adds_to: AccountRecord | None = None,
+        hash_later: bool = False,
     ) -> OnboardingInput:
         """Everything that an onboarding of this id needs, checked and priced as of now; starts nothing.
 
-        Raises ``Problem`` for an order that cannot be.
+        ``hash_later``: a password is only sealed, and hashed by whoever starts it. Raises ``Problem``
+        for an order that cannot be.
         """
         now = datetime.now(UTC)
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
@@ -164,7 +157,9 @@ class Onboardings:
             raise problems.of_findings(blocking)
         credentials = Credentials()
         if self._access is not None:
-            credentials = await self._access.prepare(order, tenant, wanted, onboarding, keys.account_id(onboarding))
+            credentials = await self._access.prepare(
+                order, tenant, wanted, onboarding, keys.account_id(onboarding), hash_later=hash_later
+            )
         return OnboardingInput(
             id=onboarding,
             tenant_id=tenant.id,
@@ -224,28 +219,9 @@ class Onboardings:
         return []
 
     async def _begin(self, begin: OnboardingInput) -> None:
-        attributes = TypedSearchAttributes(
-            [
-                SearchAttributePair(_STATE, State.OPENING.value),
-                SearchAttributePair(_TENANT, begin.tenant_id),
-                # Said from the start: what was never set is found by neither true nor false.
-                SearchAttributePair(_ATTENTION, value=False),
-            ]
-        )
-        lines, numbers = len(begin.order.services), begin.order.number_count
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._client.start_workflow(
-                    _WORKFLOW,
-                    begin,
-                    id=keys.workflow_id(begin.id),
-                    task_queue=self._task_queue,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    memo={"fingerprint": begin.fingerprint, "tenant": begin.tenant_id},
-                    search_attributes=attributes,
-                    static_summary=f"{begin.order.administration.value}: {lines} line(s), {numbers} number(s), {begin.quote.total}",
-                )
+                await self._client.start_workflow(_WORKFLOW, begin, task_queue=self._task_queue, **start_options(begin))
         except (RPCError, RuntimeError, TimeoutError) as error:
             _log.warning("start refused by Temporal", extra={"cause": _cause(error)})
             raise Unavailable(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, baskets, numbers
 from adapters.transactions import Transactions
-from domain.baskets import MOST_NUMBERS, Basket, expiry
+from domain.baskets import MOST_NUMBERS, Basket, NewBasket, expiry
 from domain.errors import NotFound, NumberUnavailable, Refused
 from domain.numbers import PUBLIC, Grade, GradedNumber
 
@@ -20,12 +20,14 @@ _OPEN = PerDialect(baskets, lambda insert: insert.on_conflict_do_nothing(index_e
 _READ = select(baskets).where(_b.id == bindparam("of"), _b.tenant_id == bindparam("tenant"))
 _LOCK = _READ.with_for_update()
 _CONTENTS = select(_n.e164, _n.grade).where(_n.basket_id == bindparam("of")).order_by(_n.e164)
-_TAKE = (
+# Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
+NAMED = (
     select(_n.e164)
     .where(
         _n.e164.in_(bindparam("named", expanding=True)),
         _n.tenant_id == bindparam("tenant"),
         _n.pool.in_(bindparam("pools", expanding=True)),
+        # What lies in the basket of the order was never free to others, and is taken even when the basket's time is over.
         or_(_n.state == "available", and_(_n.state == "held", _n.basket_id == bindparam("basket"))),
     )
     .order_by(_n.e164)
@@ -84,33 +86,11 @@ class BasketStore:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def open(
-        self,
-        tenant_id: str,
-        basket_id: str,
-        by: str,
-        pool: str,
-        plan: str | None,
-        fingerprint: str,
-        price_list: str | None = None,
-    ) -> Basket:
+    async def open(self, new: NewBasket) -> Basket:
         def work(connection: Connection) -> Basket:
-            if pool != PUBLIC:
-                require_customer(connection, tenant_id, pool)
-            moment = now()
-            row = {
-                "id": basket_id,
-                "tenant_id": tenant_id,
-                "pool": pool,
-                "plan": plan,
-                "price_list": price_list,
-                "created_by": by,
-                "fingerprint": fingerprint,
-            }
-            times = {"created_at": moment, "expires_at": expiry(moment, moment)}
-            connection.execute(_OPEN.on(connection), row | times)
-            opened = connection.execute(_READ, {"of": basket_id, "tenant": tenant_id}).first()
-            if opened is not None and opened.fingerprint not in {None, fingerprint}:
+            _open(connection, new)
+            opened = connection.execute(_READ, {"of": new.id, "tenant": new.tenant_id}).first()
+            if opened is not None and opened.fingerprint not in {None, new.fingerprint}:
                 raise Refused(
                     "This Idempotency-Key opened another basket before, so none was opened now. Use a new key.",
                     code="idempotency_key_reused",
@@ -157,7 +137,7 @@ class BasketStore:
 def _add(tenant_id: str, basket_id: str, wanted: list[str], connection: Connection) -> Basket:
     row = _locked(connection, tenant_id, basket_id)
     terms = {"named": wanted, "tenant": tenant_id, "pools": [PUBLIC, row.pool], "basket": basket_id}
-    taken = set(connection.execute(_TAKE, terms).scalars())
+    taken = set(connection.execute(NAMED, terms).scalars())
     if missing := tuple(e164 for e164 in wanted if e164 not in taken):
         raise NumberUnavailable(
             "Not every one of these numbers can be had: somebody else has it, or it rests. Nothing was added. Choose others.",
@@ -224,28 +204,24 @@ def hold_exactly(connection: Connection, row: Row[Any], wanted: Sequence[str]) -
     if surplus := [e164 for e164 in inside if e164 not in wanted]:
         connection.execute(_TAKE_OUT, [{"number": e164, "basket": row.id} for e164 in surplus])
     until = _slide(connection, row)
-    if wanted and (taken := connection.execute(_TAKE, terms).scalars().all()):
+    if wanted and (taken := connection.execute(NAMED, terms).scalars().all()):
         put_in = {"key": f"basket:{row.id}", "until": until, "basket": row.id}
         connection.execute(_PUT_IN, [{"number": e164, **put_in} for e164 in taken])
     return _basket(connection, row, until)
 
 
-def begun(connection: Connection, tenant_id: str, basket_id: str, by: str, pool: str) -> Row[Any]:
+def begun(connection: Connection, new: NewBasket) -> Row[Any]:
     """Open an empty basket. Raises ``NotFound`` for the pool of no customer of the tenant."""
-    if pool != PUBLIC:
-        require_customer(connection, tenant_id, pool)
+    _open(connection, new)
+    return _locked(connection, new.tenant_id, new.id)
+
+
+def _open(connection: Connection, new: NewBasket) -> None:
+    if new.pool != PUBLIC:
+        require_customer(connection, new.tenant_id, new.pool)
     moment = now()
-    row = {
-        "id": basket_id,
-        "tenant_id": tenant_id,
-        "pool": pool,
-        "plan": None,
-        "price_list": None,
-        "created_by": by,
-        "fingerprint": None,
-    }
-    connection.execute(_OPEN.on(connection), row | {"created_at": moment, "expires_at": expiry(moment, moment)})
-    return _locked(connection, tenant_id, basket_id)
+    times = {"created_at": moment, "expires_at": expiry(moment, moment)}
+    connection.execute(_OPEN.on(connection), new.model_dump() | times)
 
 
 def locked_if_usable(connection: Connection, tenant_id: str, basket_id: str) -> Row[Any] | None:

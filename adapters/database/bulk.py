@@ -6,7 +6,7 @@ A row's order is here from the upload to its start and no longer: then the onboa
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, or_, select, tuple_, update
 
 from adapters.database import page_tokens, tree
 from adapters.database.statements import PerDialect, now
@@ -14,6 +14,7 @@ from adapters.database.tables import bulk_rows, bulk_runs, onboardings
 from adapters.transactions import Transactions
 from domain.bulk import (
     BUSY,
+    PEOPLE,
     BatchOrder,
     BulkRow,
     BulkRun,
@@ -43,6 +44,8 @@ _NEXT = (
     .where(_ROW.run_id == bindparam("run"), _ROW.state.in_(bindparam("states", expanding=True)))
     .order_by(_ROW.state, _ROW.number)
     .limit(bindparam("most"))
+    # Looked at and claimed in one: PostgreSQL looks again at a row that somebody else is withdrawing, and leaves it out then.
+    .with_for_update()
 )
 _CLAIM = (
     update(bulk_rows)
@@ -57,7 +60,8 @@ _STARTED = (
 _AT_REST = (
     select(_ROW.number)
     .join(onboardings, _o.id == _ROW.onboarding_id)
-    .where(_ROW.run_id == bindparam("run"), _ROW.working == 1, _o.state.not_in(sorted(BUSY)))
+    .where(_ROW.run_id == bindparam("run"), _ROW.working == 1)
+    .where(or_(_o.state.not_in(sorted(BUSY)), _o.waits_for.in_(sorted(PEOPLE))))
 )
 _RESTS = update(bulk_rows).where(_ROW.run_id == bindparam("run"), _ROW.number == bindparam("row")).values(working=0)
 _WORKING = select(func.count()).where(_ROW.run_id == bindparam("run"), _ROW.working == 1)
@@ -232,7 +236,7 @@ def _new(run_id: str, row: NewRow) -> dict[str, Any]:
 
 def _rows_of(run_id: str) -> Any:
     columns = [column for column in bulk_rows.c if column is not _ROW.onboarding]
-    of_onboarding = (_o.state.label("onboarding_state"), _o.outcome)
+    of_onboarding = (_o.state.label("onboarding_state"), _o.waits_for, _o.outcome)
     query = select(*columns, *of_onboarding).outerjoin(onboardings, _o.id == _ROW.onboarding_id)
     return query.where(_ROW.run_id == run_id)
 
@@ -246,6 +250,7 @@ def _row(row: Row[Any]) -> BulkRow:
         problems=row.problems,
         started_at=row.started_at,
         onboarding_state=State(row.onboarding_state) if row.onboarding_state else None,
+        onboarding_waits_for=row.waits_for if row.waits_for in PEOPLE else None,
         onboarding_code=row.outcome.code if row.outcome else None,
     )
 
@@ -260,11 +265,21 @@ def _runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[BulkRun]:
     for one in connection.execute(counts.group_by(_ROW.run_id, _ROW.state)):
         by_state[one.run_id][RowState(one.state)] = one.many
     theirs: dict[str, dict[State, int]] = {run: {} for run in ids}
-    join = select(_ROW.run_id, _o.state, func.count().label("many")).join(onboardings, _o.id == _ROW.onboarding_id)
-    for one in connection.execute(join.where(_ROW.run_id.in_(ids)).group_by(_ROW.run_id, _o.state)):
-        theirs[one.run_id][State(one.state)] = one.many
+    waiting: dict[str, dict[str, int]] = {run: {} for run in ids}
+    by = (_ROW.run_id, _o.state, _o.waits_for)
+    join = select(*by, func.count().label("many")).join(onboardings, _o.id == _ROW.onboarding_id)
+    for one in connection.execute(join.where(_ROW.run_id.in_(ids)).group_by(*by)):
+        state = State(one.state)
+        theirs[one.run_id][state] = theirs[one.run_id].get(state, 0) + one.many
+        if one.waits_for in PEOPLE:
+            waiting[one.run_id][one.waits_for] = waiting[one.run_id].get(one.waits_for, 0) + one.many
     kept = ("id", "tenant_id", "fingerprint", "state", "rate", "at_once", "created_by", "created_at", "ended_at")
     return [
-        BulkRun(**{name: getattr(row, name) for name in kept}, rows=by_state[row.id], onboardings=theirs[row.id])
+        BulkRun(
+            **{name: getattr(row, name) for name in kept},
+            rows=by_state[row.id],
+            onboardings=theirs[row.id],
+            waiting=waiting[row.id],
+        )
         for row in rows
     ]

@@ -10,7 +10,7 @@ from adapters.database.statements import PerDialect, now
 from adapters.database.tables import drafts, numbers
 from adapters.transactions import Transactions
 from domain import keys
-from domain.baskets import Basket
+from domain.baskets import Basket, NewBasket
 from domain.drafts import Draft, DraftState, Edit, Kept, Wish
 from domain.errors import NotFound, NumberUnavailable
 from domain.numbers import PUBLIC
@@ -156,7 +156,8 @@ def _with_basket(connection: Connection, wish: Wish) -> tuple[Draft, Basket | No
         # Until it is swept, the old one keeps its numbers from the new one.
         _let_go(connection, draft)
         basket_id = keys.draft_basket_id(draft.id, draft.basket_id)
-        row = baskets.begun(connection, draft.tenant_id, basket_id, draft.changed_by, pool)
+        fresh = NewBasket(id=basket_id, tenant_id=draft.tenant_id, created_by=draft.changed_by, pool=pool)
+        row = baskets.begun(connection, fresh)
     basket = baskets.hold_exactly(connection, row, wish.numbers)
     held = {number.e164 for number in basket.numbers}
     if missing := tuple(e164 for e164 in wish.must if e164 not in held):

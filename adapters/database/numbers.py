@@ -3,7 +3,7 @@
 import secrets
 from itertools import islice
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.database import baskets, number_search, progress, step_keys
 from adapters.database.shelf import Shelf, beyond, shelf
@@ -19,19 +19,6 @@ _LONGEST = 15  # digits of an E.164 number
 _OWN_DIGITS = 6
 
 
-# Named numbers are locked in numeric order and waited for, so two orders for the same ones cannot block each other.
-_NAMED = (
-    select(_n.e164)
-    .where(
-        _n.e164.in_(bindparam("named", expanding=True)),
-        _n.tenant_id == bindparam("tenant"),
-        _n.pool.in_(bindparam("pools", expanding=True)),
-        # What lies in the basket of the order was never free to others, and is taken even when the basket's time is over.
-        or_(_n.state == "available", and_(_n.state == "held", _n.basket_id == bindparam("basket"))),
-    )
-    .order_by(_n.e164)
-    .with_for_update(key_share=True)
-)
 _FREE = select(_n.free_e164).where(
     _n.tenant_id == bindparam("tenant"),
     _n.pool == bindparam("pool"),
@@ -164,7 +151,7 @@ def _claim(connection: Connection, order: ReservationOrder, blocks: Blocks) -> l
     named = [e164 for selection in order.selections for e164 in selection.explicit]
     if named:
         terms = {"tenant": order.tenant_id, "named": named, "basket": order.basket, "pools": _pools(order)}
-        free = set(connection.execute(_NAMED, terms).scalars())
+        free = set(connection.execute(baskets.NAMED, terms).scalars())
         if len(free) < len(named) and not order.substitute:
             raise _gone()
         named = [e164 for e164 in named if e164 in free]

@@ -1,5 +1,6 @@
 """Who calls, for which white label, and whether they may."""
 
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
 
@@ -7,6 +8,7 @@ from fastapi import Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from domain import keys
 from domain.access import Principal, Right
 from domain.accounts import Account
 from domain.catalogue import Tenant
@@ -204,3 +206,8 @@ async def _fingerprint(request: Request, services: Work) -> str:
 
 Fingerprint = Annotated[str, Depends(_fingerprint)]
 """What tells one body under an Idempotency-Key from another."""
+
+
+def act_key(principal: Principal, act: str, key: str | None) -> str:
+    """What this act is known by: with the same ``Idempotency-Key`` by the same caller it is the same act, without one it is its own."""
+    return keys.update_id(principal.id, act, key) if key else str(uuid.uuid4())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from domain import catalogue_rules, keys
 from domain.access import Right
-from domain.baskets import Basket
+from domain.baskets import Basket, NewBasket
 from domain.catalogue import Tenant
 from domain.errors import NumberUnavailable
 from domain.quotes import price_numbers
@@ -48,9 +48,16 @@ async def open_basket(
     _known_plan(tenant, body.plan, body.price_list)
     basket_id = keys.basket_id(tenant.id, principal.id, key or str(uuid.uuid4()))
     fingerprint = services.secrets.fingerprint(await request.body())
-    basket = await services.baskets.open(
-        tenant.id, basket_id, principal.actor, body.pool, body.plan, fingerprint, body.price_list
+    new = NewBasket(
+        id=basket_id,
+        tenant_id=tenant.id,
+        created_by=principal.actor,
+        pool=body.pool,
+        plan=body.plan,
+        price_list=body.price_list,
+        fingerprint=fingerprint,
     )
+    basket = await services.baskets.open(new)
     response.headers["Location"] = f"/v1/baskets/{basket.id}"
     return body_of_basket(basket, tenant)
 

@@ -1,5 +1,6 @@
 """Many orders from one file."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -122,7 +123,7 @@ async def create_bulk_run(
     acknowledge: Annotated[
         list[Code] | None, Query(description="Warnings that are accepted in every row, by code", max_length=50)
     ] = None,
-) -> RunBody | FileCheck:
+) -> RunBody | Response:
     """Checks every row as one order is checked, keeps them, and starts an onboarding for each, no faster than `rate`.
 
     A body of up to 20 MB and 10,000 orders: CSV (columns: `GET /v1/bulk-columns`), JSON lines (an order as
@@ -135,7 +136,7 @@ async def create_bulk_run(
     async with _uploaded(request) as (file, kind):
         options = f"{kind} {on_bad_row} {rate} {at_once} {sorted(acknowledge or [])}"
         asked = Asked(
-            fingerprint=services.secrets.fingerprint(_digest(file) + options.encode()),
+            fingerprint=services.secrets.fingerprint(await asyncio.to_thread(_digest, file) + options.encode()),
             rate=rate,
             at_once=at_once,
             skip_bad_rows=on_bad_row == "skip",
@@ -144,9 +145,10 @@ async def create_bulk_run(
         )
         try:
             if dry_run or key is None:
-                response.status_code = status.HTTP_200_OK
                 checked = await services.bulk.check(principal, tenant, read(file, kind), asked)
-                return FileCheck.of(checked, tenant.currency)
+                # Of ten thousand rows with twenty problems each: not on the loop.
+                report = await asyncio.to_thread(lambda: FileCheck.of(checked, tenant.currency).model_dump_json())
+                return Response(report, media_type="application/json")
             run, replayed = await services.bulk.start(principal, tenant, read(file, kind), asked, key)
         except Unreadable as error:
             raise _unreadable(error) from error
@@ -254,6 +256,7 @@ async def get_rows(
 
 _HEADINGS = (
     "row", "line", "state", "onboarding_id", "onboarding_state", "onboarding_code", "started_at", "column", "code", "problem",
+    "onboarding_waits_for",
 )  # fmt: skip
 
 
@@ -275,8 +278,8 @@ def _cells(row: BulkRow) -> list[tuple[str, ...]]:
     theirs = (body.onboarding_id or "", body.onboarding_state or "", body.onboarding_code or "", at)
     whole = (str(row.number), str(row.line), row.state.value, *theirs)
     if not row.problems:
-        return [(*whole, "", "", "")]
-    return [(*whole, one.column or one.pointer or "", one.code, one.detail) for one in row.problems]
+        return [(*whole, "", "", "", body.onboarding_waits_for or "")]
+    return [(*whole, one.column or one.pointer or "", one.code, one.detail, "") for one in row.problems]
 
 
 def _csv_line(cells: tuple[str, ...]) -> str:

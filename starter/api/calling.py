@@ -1,13 +1,12 @@
 """Whether the telephones of an account may make calls, and what their calls are rated by."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field, StrictBool
 
-from domain import keys, line_rules
+from domain import line_rules
 from domain.access import Principal, Right
 from domain.calling import (
     Calling,
@@ -23,7 +22,7 @@ from domain.calling import (
 from domain.customer import LongText, Text
 from domain.rules import Finding, Severity
 from starter import problems
-from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, need_of_seller, own_tenant
+from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, act_key, need, need_of_seller, own_tenant
 from starter.api.described import problems as declared
 from starter.schemas.base import Body, Listing, WhiteLabel, WrittenDay
 from starter.schemas.orders import DialRuleBodies
@@ -172,7 +171,7 @@ async def _own(services: Services, principal: Principal, account_id: str) -> Cal
 
 
 async def _change(services: Services, principal: Principal, calling: Calling, act: str, key: str | None) -> CallingChange:
-    unique = keys.update_id(principal.id, f"{act}:{calling.account_id}", key) if key else str(uuid.uuid4())
+    unique = act_key(principal, f"{act}:{calling.account_id}", key)
     # The account's own white label, whoever of those above it asks; asked for by them, nobody changes what has moved away meanwhile.
     order = await services.reader.get(calling.onboarding_id, principal.tenant_id) if calling.onboarding_id else None
     return CallingChange.model_validate(

@@ -1,12 +1,11 @@
 """The customer behind an account: looked at and changed (S3-61, S5-24, S5-26)."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Response, status
 
-from domain import customers, keys
+from domain import customers
 from domain.access import Principal, Right, member_of
 from domain.customers import CustomerChange
 from domain.errors import Refused
@@ -14,7 +13,7 @@ from domain.existing import AccountRecord
 from domain.onboarding import Decision
 from domain.rules import Finding, Severity
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, act_key, need
 from starter.api.described import problems as declared
 from starter.problems import Problem, ProblemError
 from starter.schemas.customers import ChangeCustomer, CustomerAnswer
@@ -96,7 +95,7 @@ async def change_customer(
     if found and not waits:
         raise problems.of_findings(found)
     change = CustomerChange(
-        key=keys.update_id(principal.id, f"customer:{account_id}", key) if key else str(uuid.uuid4()),
+        key=act_key(principal, f"customer:{account_id}", key),
         account_id=account_id,
         tenant_id=account.tenant_id,
         actor=principal.actor,

@@ -1,18 +1,16 @@
 """The letters that an order has sent at its end: before anybody has edited them, and those that were refused."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response, status
 
-from domain import keys
 from domain.access import Principal, Right
 from domain.letters import LetterAct
 from domain.notifications import MOST_OTHERS
 from domain.orders import Administration
 from domain.views import OnboardingView
-from starter.api.access import Authenticated, Caller, DecisionKey, Fingerprint, Own, Strict, Work, need
+from starter.api.access import Authenticated, Caller, DecisionKey, Fingerprint, Own, Strict, Work, act_key, need
 from starter.api.described import problems
 from starter.schemas.notifications import Dismissal, NotificationDefaults, Resending
 from starter.schemas.notifications import notification_defaults as defaults_of
@@ -92,9 +90,8 @@ async def _decided(
 ) -> Onboarding:
     # As for the plan of letters itself: it is the white label that writes, to whomever it chooses.
     need(principal, Right.ONBOARD)
-    this = f"letter:{act}:{view.id}:{place}"
     decided = LetterAct(
-        key=keys.update_id(principal.id, this, key) if key else str(uuid.uuid4()),
+        key=act_key(principal, f"letter:{act}:{view.id}:{place}", key),
         account_id=view.account_id,
         tenant_id=view.tenant_id,
         actor=principal.actor,

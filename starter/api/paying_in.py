@@ -6,14 +6,13 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, Field
 
-from domain import keys
 from domain.access import Principal, Right
 from domain.accounts import PLATFORM, Account
 from domain.catalogue import Tenant
 from domain.credits import MOST_MINOR, Credit, Credits, credit_key, needs_approval
 from domain.customer import Text
 from domain.customers import CustomerChange
-from starter.api.access import Authenticated, Caller, Fingerprint, IdempotencyKey, OwnAccount, Strict, Work, need
+from starter.api.access import Authenticated, Caller, Fingerprint, IdempotencyKey, OwnAccount, Strict, Work, act_key, need
 from starter.api.described import problems
 from starter.problems import Problem
 from starter.schemas.base import Body
@@ -106,7 +105,7 @@ async def _above(services: Services, account: Account) -> Tenant | None:
 
 def _asked_for(principal: Principal, tenant: Tenant, credit: Credit, key: str) -> CustomerChange:
     return CustomerChange(
-        key=keys.update_id(principal.id, f"credit:{credit.account_id}", key),
+        key=act_key(principal, f"credit:{credit.account_id}", key),
         account_id=credit.account_id,
         tenant_id=tenant.id,
         actor=principal.actor,

@@ -1,19 +1,17 @@
 """The services that a customer has: looked at and changed (S3-60)."""
 
-import uuid
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response, status
 
-from domain import keys
 from domain import services as rules
 from domain.access import Principal, Right
 from domain.errors import NotFound
 from domain.existing import AccountRecord
 from domain.services import ServiceChange, ServiceRecord
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, act_key, need
 from starter.api.customers import ETAG, IfMatch, record_of, seen
 from starter.api.described import problems as declared
 from starter.schemas.services import ChangeService, ServiceAnswer, ServiceList
@@ -84,7 +82,7 @@ async def change_service(
     if wrong:
         raise problems.of_findings(wrong)
     change = ServiceChange(
-        key=keys.update_id(principal.id, f"service:{service_id}", key) if key else str(uuid.uuid4()),
+        key=act_key(principal, f"service:{service_id}", key),
         account_id=account_id,
         tenant_id=account.tenant_id,
         line=service_id,

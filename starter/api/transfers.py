@@ -1,18 +1,17 @@
 """A customer moves to another white label (S5-25)."""
 
-import uuid
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response, status
 from pydantic import BaseModel, Field
 
-from domain import keys, transfers
+from domain import transfers
 from domain.access import Right
 from domain.accounts import AccountKind
 from domain.customer import LongText
 from domain.errors import NotFound
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, act_key, need
 from starter.api.customers import record_of
 from starter.api.described import problems as declared
 from starter.schemas.base import Body, PlanCode, WhiteLabel
@@ -72,7 +71,7 @@ async def transfer(
     prices = transfers.price_list_for(account, tenant, now)
     chosen = prices.plan(body.plan) if prices else None
     change = transfers.Transfer(
-        key=keys.update_id(principal.id, f"transfer:{account_id}", key) if key else str(uuid.uuid4()),
+        key=act_key(principal, f"transfer:{account_id}", key),
         account_id=account_id,
         tenant_id=account.tenant_id,
         actor=principal.actor,

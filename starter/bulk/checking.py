@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pydantic import ValidationError
 
 from domain import keys
 from domain.access import Principal
-from domain.bulk import MOST_PROBLEMS, NewRow, RowProblem
+from domain.bulk import MOST_OTHERS, MOST_PROBLEMS, NewRow, RowProblem
 from domain.catalogue import Tenant
 from domain.credentials import Credential
 from domain.customer import name_key
+from domain.notifications import Recipient
 from domain.orders import Order
 from starter.bulk.files import RawRow
 from starter.onboardings import Onboardings
 from starter.problems import Problem, ProblemError, of_finding, of_validation_error
 from starter.schemas.orders import CreateOnboarding
 
-_A_BREATH = 20
-"""Rows between which others get their turn: a file must not keep everybody else waiting."""
+_HANDFUL = 20
+"""Rows that are read together."""
 
 
 class RowCheck:
@@ -34,6 +36,7 @@ class RowCheck:
         fingerprint: str,
         acknowledged: Iterable[str] = (),
         address: str | None = None,
+        most_others: int = MOST_OTHERS,
     ) -> None:
         self._onboardings = onboardings
         self._principal = principal
@@ -42,14 +45,18 @@ class RowCheck:
         self._fingerprint = fingerprint
         self._acknowledged = tuple(acknowledged)
         self._address = address
+        self._most_others = most_others
+        self._others = set[str]()
         self._seen: dict[tuple[str, str], int] = {}
 
     async def all(self, rows: Iterable[RawRow]) -> list[NewRow]:
         """Every row, checked. Raises what ``rows`` raises: a file that breaks off is not half read."""
-        checked = []
-        for row in rows:
-            checked.append(await self.one(row))
-            if len(checked) % _A_BREATH == 0:
+        checked: list[NewRow] = []
+        remaining = iter(rows)
+        # On a thread, and every row a turn of the loop: a file must not keep everybody else waiting.
+        while handful := await asyncio.to_thread(lambda: list(islice(remaining, _HANDFUL))):
+            for row in handful:
+                checked.append(await self.one(row))
                 await asyncio.sleep(0)
         return checked
 
@@ -81,7 +88,7 @@ class RowCheck:
             # By itself the form would make a password that nobody sees.
             order = order.model_copy(update={"credential": Credential.INVITE})
         order = order.model_copy(update={"acknowledged_warnings": (*order.acknowledged_warnings, *self._acknowledged)})
-        twice = list(self._twice(row.number, order))
+        in_file = [*self._twice(row.number, order), *self._too_many_others(order)]
         try:
             begin = await self._onboardings.prepare(
                 self._principal,
@@ -92,10 +99,11 @@ class RowCheck:
                 terms_accepted=body.terms_accepted,
                 address=self._address,
                 wanted=body.wanted,
+                hash_later=True,
             )
         except Problem as problem:
-            return _refused(row, [*problem.errors, *twice])
-        return _refused(row, twice) if twice else NewRow(number=row.number, line=row.line, begin=begin)
+            return _refused(row, [*problem.errors, *in_file])
+        return _refused(row, in_file) if in_file else NewRow(number=row.number, line=row.line, begin=begin)
 
     def _twice(self, number: int, order: Order) -> Iterator[ProblemError]:
         """What an earlier row of the file has asked for already, and only one can have."""
@@ -110,6 +118,21 @@ class RowCheck:
             if first != number:
                 detail = f"{what} is in row {first} of the file already. Leave one of the two rows out, or change it."
                 yield ProblemError(code=code, detail=detail, pointer=where)
+
+    def _too_many_others(self, order: Order) -> Iterator[ProblemError]:
+        """Recipients that are one too many for a file. Those who were named before may be named in every row."""
+        for place, one in enumerate(order.notifications):
+            email = one.email.casefold() if one.to is Recipient.OTHER and one.send and one.email else None
+            if email is None or email in self._others:
+                continue
+            if len(self._others) < self._most_others:
+                self._others.add(email)
+                continue
+            detail = (
+                f"The letters of one file go to {self._most_others} other recipients at most, and earlier rows have named as many. "
+                "Leave this one out, or order this row by itself."
+            )
+            yield ProblemError(code="too_many_recipients", detail=detail, pointer=f"/notifications/{place}/email")
 
 
 def _refused(row: RawRow, errors: Iterable[ProblemError]) -> NewRow:

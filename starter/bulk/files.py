@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import IO, Any, Literal
 
 from domain.bulk import MOST_ROWS, RowProblem
@@ -20,6 +21,8 @@ _DELIMITERS = (",", ";", "\t")
 _MOST_COLUMNS = 500
 _MOST_LINE = 128_000
 """As much as one order alone may hold."""
+MOST_LINES = 10 * MOST_ROWS
+"""Empty ones count: a body of nothing else has millions. Spreadsheets do write some thousands below the last row."""
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -72,7 +75,7 @@ def _csv(text: io.TextIOWrapper) -> Iterator[RawRow]:
     _check(header)
     rows = csv.reader(text, delimiter=_delimiter(header_line), strict=True)
     number = 0
-    while True:
+    for written in count(1):
         line = rows.line_num + 2
         try:
             cells = next(rows)
@@ -80,9 +83,16 @@ def _csv(text: io.TextIOWrapper) -> Iterator[RawRow]:
             return
         except csv.Error as error:
             raise _broken(error, line) from error
+        _expect_an_end(written)
         if any(cell.strip() for cell in cells):
             number += 1
             yield _row_of_cells(number, line, header, cells)
+
+
+def _expect_an_end(lines: int) -> None:
+    if lines > MOST_LINES:
+        message = f"A file may have {MOST_LINES:,} lines, empty ones included. Remove the empty ones, or split it in several."
+        raise Unreadable("too_many_lines", message)
 
 
 def _delimiter(header: str) -> str:
@@ -139,6 +149,10 @@ def _row_of_cells(number: int, line: int, header: list[str], cells: list[str]) -
         detail = f"This row has {len(cells)} cells, and there are {len(header)} columns. Quote cells that hold the separator."
         row.problems.append(RowProblem(code="row_shape", detail=detail))
         return row
+    if sum(map(len, cells)) > _MOST_LINE:
+        detail = f"This row is longer than an order may be ({_MOST_LINE:,} characters)."
+        row.problems.append(RowProblem(code="row_shape", detail=detail))
+        return row
     data: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
         if not cell.strip():
@@ -182,6 +196,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[RawRow]:
     number = line = 0
     while written := text.readline(_MOST_LINE + 1):
         line += 1
+        _expect_an_end(line)
         if len(written) > _MOST_LINE:
             raise Unreadable("file_broken", f"Line {line} is longer than an order may be ({_MOST_LINE:,} characters).")
         if not written.strip():

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NoReturn
 
 from temporalio.client import (
@@ -20,6 +21,7 @@ from domain import keys
 from domain.access import Principal
 from domain.base import Value
 from domain.bulk import (
+    MOST_OTHERS,
     BulkInput,
     BulkProgress,
     BulkRow,
@@ -60,7 +62,11 @@ class Asked:
 class BulkOffice:
     """What people do with bulk runs."""
 
-    def __init__(self, client: Client, runs: BulkRuns, onboardings: Onboardings, task_queue: str) -> None:
+    def __init__(
+        self, client: Client, runs: BulkRuns, onboardings: Onboardings, task_queue: str, most_others: int = MOST_OTHERS
+    ) -> None:
+        """``most_others``: how many other recipients the letters of one run may have."""
+        self._most_others = most_others
         self._client = client
         self._runs = runs
         self._onboardings = onboardings
@@ -198,6 +204,7 @@ class BulkOffice:
             fingerprint=asked.fingerprint,
             acknowledged=asked.acknowledged,
             address=asked.address,
+            most_others=self._most_others,
         )
 
     async def _earlier(self, run_id: str, tenant: Tenant, asked: Asked) -> BulkRun | None:
@@ -240,14 +247,15 @@ class BulkOffice:
 
 def of_rows(bad: Sequence[NewRow], total: int) -> Problem:
     """Rows that keep a file from being carried out."""
-    errors = [_error(problem, row) for row in bad for problem in row.problems]
-    untold = f" The first {MOST_ERRORS} problems are told." if len(errors) > MOST_ERRORS else ""
+    found = sum(len(row.problems) for row in bad)
+    untold = f" The first {MOST_ERRORS} problems are told." if found > MOST_ERRORS else ""
+    errors = list(islice((_error(problem, row) for row in bad for problem in row.problems), MOST_ERRORS))
     detail = (
         f"{len(bad)} of {total} rows cannot be ordered, so none was. Mend them, or send the file with on_bad_row=skip.{untold}"
     )
     if len(bad) == total:
         detail = f"None of the {total} rows can be ordered.{untold}"
-    return Problem("invalid_request", detail, errors=errors[:MOST_ERRORS])
+    return Problem("invalid_request", detail, errors=errors)
 
 
 def _error(problem: RowProblem, row: NewRow | None = None) -> ProblemError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,19 @@ _MOST_WAIT = 10.0
 
 class CommandFailed(Exception):
     """The command ends with status 1; the message is for the person at the terminal."""
+
+
+def read_object(file: str) -> dict[str, Any]:
+    """The JSON object in a file, or on standard input for ``-``. Raises ``CommandFailed``."""
+    try:
+        said = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CommandFailed(f"The file {file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise CommandFailed(f"The file {file} is not well-formed JSON in UTF-8.") from error
+    if not isinstance(said, dict):
+        raise CommandFailed(f"The file {file} does not hold a JSON object.")
+    return said
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,7 @@ def show(run: Run, url: Url = None, key: Key = None, as_json: AsJson = False) ->
     facts = [("State", seen["state"]), ("Rows", str(seen["total"])), ("To be started", str(seen["left"]))]
     facts += [(f"Rows {state}", str(count)) for state, count in seen["rows"].items()]
     facts += [(f"Onboardings {state.replace('_', ' ')}", str(count)) for state, count in seen["onboardings"].items()]
+    facts += [(f"Waiting for the {who}", str(count)) for who, count in seen["waiting"].items()]
     facts += [("Rate", f"{seen['rate']} a minute, {seen['at_once']} at once")]
     left = seen["seconds_left"]
     output.print_facts([*facts, ("Time left", f"{left // 60} min {left % 60} s at least" if left else None)])
@@ -226,7 +227,7 @@ def rows(
             row["state"],
             row["onboarding_id"] or "-",
             row["onboarding_state"] or "-",
-            "; ".join(_said(problem) for problem in row["problems"]) or row["onboarding_code"] or "",
+            "; ".join(_said(problem) for problem in row["problems"]) or row["onboarding_code"] or _waits(row),
         )
         for row in found
     ]
@@ -296,6 +297,10 @@ def _print_problems(checked: list[dict[str, Any]]) -> None:
         output.print_lines([f"row {row['number']} (line {row['line']})  {_said(problem)}" for problem in row["problems"]])
     if len(bad) > _SHOWN:
         output.say(f"And {len(bad) - _SHOWN} rows more; --json shows all.")
+
+
+def _waits(row: dict[str, Any]) -> str:
+    return f"waits for the {row['onboarding_waits_for']}" if row["onboarding_waits_for"] else ""
 
 
 def _said(problem: dict[str, Any]) -> str:

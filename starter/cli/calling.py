@@ -107,12 +107,11 @@ def list_rate_groups(white_label: WhiteLabel = None, url: Url = None, key: Key =
     """
     with connected(url, key) as api:
         found = api.get("/v1/rate-groups", white_label=white_label)["items"]
-    if as_json:
-        for group in found:
-            output.print_json(group)
-        return
-    rows = [(group["code"], group["name"], group["valid_from"] or "", group["valid_until"] or "") for group in found]
-    output.print_table(("CODE", "NAME", "FROM", "UNTIL"), rows)
+
+    def row(group: dict[str, Any]) -> tuple[str, ...]:
+        return (group["code"], group["name"], group["valid_from"] or "", group["valid_until"] or "")
+
+    output.print_list(found, ("CODE", "NAME", "FROM", "UNTIL"), row, as_json=as_json)
 
 
 @rate_groups.command("put")

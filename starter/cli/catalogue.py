@@ -1,15 +1,12 @@
 """Commands for what is sold: price lists, service types, taxes, the plan of an account. All through the HTTP API."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from starter.cli import output
-from starter.cli.api import CommandFailed, account_path
+from starter.cli.api import account_path, read_object
 from starter.cli.calling import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
@@ -31,23 +28,12 @@ def list_price_lists(white_label: WhiteLabel = None, url: Url = None, key: Key =
     """
     with connected(url, key) as api:
         found = api.get("/v1/price-lists", white_label=white_label)["items"]
-    if as_json:
-        for one in found:
-            output.print_json(one)
-        return
-    rows = [
-        (
-            one["code"],
-            one["name"],
-            one["version"],
-            one["currency"],
-            one["valid_from"] or "",
-            one["valid_until"] or "",
-            _kind(one),
-        )
-        for one in found
-    ]
-    output.print_table(("CODE", "NAME", "VERSION", "CURRENCY", "FROM", "UNTIL", ""), rows)
+
+    def row(one: dict[str, Any]) -> tuple[str, ...]:
+        days = (one["valid_from"] or "", one["valid_until"] or "")
+        return (one["code"], one["name"], one["version"], one["currency"], *days, _kind(one))
+
+    output.print_list(found, ("CODE", "NAME", "VERSION", "CURRENCY", "FROM", "UNTIL", ""), row, as_json=as_json)
 
 
 def _kind(prices: dict[str, Any]) -> str:
@@ -120,10 +106,7 @@ def put_price_list(
 
     Example: dialtone price-lists put partner examples/price-lists/partner.json
     """
-    try:
-        body = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"The price list {file} cannot be read: {type(error).__name__}.") from error
+    body = read_object(file)
     with connected(url, key) as api:
         found = api.send("PUT", f"/v1/price-lists/{quote(code, safe='')}", body, white_label=white_label)
     if as_json:
@@ -142,12 +125,11 @@ def list_service_types(
     """
     with connected(url, key) as api:
         found = api.get("/v1/service-types", price_list=price_list, white_label=white_label)["items"]
-    if as_json:
-        for one in found:
-            output.print_json(one)
-        return
-    rows = [(one["code"], one["name"], _price(one, "period_minor"), one["summary"]) for one in found]
-    output.print_table(("CODE", "NAME", "PER MONTH", ""), rows)
+
+    def row(one: dict[str, Any]) -> tuple[str, ...]:
+        return (one["code"], one["name"], _price(one, "period_minor"), one["summary"])
+
+    output.print_list(found, ("CODE", "NAME", "PER MONTH", ""), row, as_json=as_json)
 
 
 def _price(kind: dict[str, Any], which: str) -> str:
@@ -195,15 +177,12 @@ def list_taxes(white_label: WhiteLabel = None, url: Url = None, key: Key = None,
     """
     with connected(url, key) as api:
         found = api.get("/v1/taxes", white_label=white_label)["items"]
-    if as_json:
-        for tax in found:
-            output.print_json(tax)
-        return
-    rows = [
-        (tax["code"], tax["name"], f"{tax['rate_basis_points'] / 100:g} %", tax["valid_from"] or "", tax["valid_until"] or "")
-        for tax in found
-    ]
-    output.print_table(("CODE", "NAME", "RATE", "FROM", "UNTIL"), rows)
+
+    def row(tax: dict[str, Any]) -> tuple[str, ...]:
+        rate = f"{tax['rate_basis_points'] / 100:g} %"
+        return (tax["code"], tax["name"], rate, tax["valid_from"] or "", tax["valid_until"] or "")
+
+    output.print_list(found, ("CODE", "NAME", "RATE", "FROM", "UNTIL"), row, as_json=as_json)
 
 
 @taxes.command("create")

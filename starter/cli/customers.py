@@ -1,14 +1,11 @@
 """Commands for customers who are there already, all through the HTTP API."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from starter.cli import output
-from starter.cli.api import CommandFailed, account_path
+from starter.cli.api import CommandFailed, account_path, read_object
 from starter.cli.numbers import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
@@ -26,17 +23,7 @@ Patch = Annotated[
 
 def read_patch(file: str | None) -> dict[str, Any]:
     """What a file says is to be changed; nothing without a file. Raises ``CommandFailed``."""
-    if file is None:
-        return {}
-    try:
-        said = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text())
-    except OSError as error:
-        raise CommandFailed(f"The file {file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise CommandFailed(f"The file {file} is not well-formed JSON in UTF-8.") from error
-    if not isinstance(said, dict):
-        raise CommandFailed(f"The file {file} does not hold a JSON object.")
-    return said
+    return {} if file is None else read_object(file)
 
 
 def something(patch: dict[str, Any]) -> dict[str, Any]:

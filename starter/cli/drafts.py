@@ -1,9 +1,7 @@
 """Commands for drafts: an order put together section by section."""
 
 import json
-import sys
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,7 +10,7 @@ import typer
 from domain.drafts import DraftState
 from domain.numbers import Grade
 from starter.cli import output
-from starter.cli.api import CommandFailed
+from starter.cli.api import CommandFailed, read_object
 from starter.cli.numbers import WhiteLabel, print_priced
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
@@ -108,18 +106,8 @@ def set_section(
             for entry in fields:
                 _put(body, entry)
         else:
-            body = _read(what[0])
+            body = read_object(what[0])
         _show(api.send("PUT", _path(draft, "sections", section), body, if_match=seen), as_json)
-
-
-def _read(file: str) -> dict[str, Any]:
-    try:
-        body = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text())
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"The section {file} cannot be read as JSON.") from error
-    if not isinstance(body, dict):
-        raise CommandFailed(f"The section {file} must be a JSON object.")
-    return body
 
 
 def _put(body: dict[str, Any], entry: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # As it is: what a customer is called is no markup, and must neither hide what it says nor break the table.
         table.add_row(*map(Text, row))
     Console().print(table)
+
+
+def print_list(
+    found: Sequence[dict[str, Any]], columns: Sequence[str], row: Callable[[dict[str, Any]], Sequence[str]], *, as_json: bool
+) -> None:
+    """What a list holds: a JSON document a line, or a table."""
+    if as_json:
+        for one in found:
+            print_json(one)
+    else:
+        print_table(columns, [row(one) for one in found])
 
 
 def print_facts(facts: Sequence[tuple[str, str | None]]) -> None:

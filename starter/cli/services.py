@@ -23,12 +23,11 @@ def list_services(account: Account, url: Url = None, key: Key = None, as_json: A
     """
     with connected(url, key) as api:
         found = api.get(account_path(account, "services"))["items"]
-    if as_json:
-        for service in found:
-            output.print_json(service)
-        return
-    rows = [(one["id"], one["label"], str(one["max_channels"]), ", ".join(one["numbers"])) for one in found]
-    output.print_table(("ID", "LABEL", "CHANNELS", "NUMBERS"), rows)
+
+    def row(one: dict[str, Any]) -> tuple[str, ...]:
+        return (one["id"], one["label"], str(one["max_channels"]), ", ".join(one["numbers"]))
+
+    output.print_list(found, ("ID", "LABEL", "CHANNELS", "NUMBERS"), row, as_json=as_json)
 
 
 @app.command()

@@ -24,12 +24,11 @@ def list_users(account: Account, url: Url = None, key: Key = None, as_json: AsJs
     """List who has a role in this very account."""
     with connected(url, key) as api:
         found = api.get(account_path(account, "users"))["items"]
-    if as_json:
-        for member in found:
-            output.print_json(member)
-        return
-    rows = [(one["id"], one["email"] or "-", one["name"], one["role"], one["state"]) for one in found]
-    output.print_table(("ID", "EMAIL", "NAME", "ROLE", "STATE"), rows)
+
+    def row(one: dict[str, Any]) -> tuple[str, ...]:
+        return (one["id"], one["email"] or "-", one["name"], one["role"], one["state"])
+
+    output.print_list(found, ("ID", "EMAIL", "NAME", "ROLE", "STATE"), row, as_json=as_json)
 
 
 @app.command()

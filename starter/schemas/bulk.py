@@ -27,6 +27,7 @@ class RunBody(BaseModel):
     left: int = Field(description="Rows that are still to be started")
     rows: dict[RowState, int] = Field(description="Rows by their state; those that are 0 are left out")
     onboardings: dict[State, int] = Field(description="Onboardings that were started, by theirs")
+    waiting: dict[str, int] = Field(description="Onboardings of these that wait for a person, by whom: no place of `at_once`")
     rate: int = Field(description="Orders started a minute, at most")
     at_once: int = Field(description="Onboardings worked on at once, at most")
     seconds_left: int | None = Field(description="How long starting the rest takes at least; null while it does not go on")
@@ -46,6 +47,7 @@ class RunBody(BaseModel):
             left=run.left,
             rows=dict(run.rows),
             onboardings=dict(run.onboardings),
+            waiting=dict(run.waiting),
             rate=run.rate,
             at_once=run.at_once,
             seconds_left=None if time_left is None else round(time_left.total_seconds()),
@@ -68,6 +70,9 @@ class RowBody(BaseModel):
     state: RowState
     onboarding_id: str | None = Field(description="Null unless it was started")
     onboarding_state: State | None
+    onboarding_waits_for: str | None = Field(
+        description="The person it waits for, such as customer, or orderer for a substitute"
+    )
     onboarding_code: str | None = Field(description="Why the onboarding ended, if it did not end active")
     started_at: datetime | None
     problems: tuple[RowProblem, ...]
@@ -80,6 +85,7 @@ class RowBody(BaseModel):
             state=row.state,
             onboarding_id=row.onboarding_id if row.state is RowState.STARTED else None,
             onboarding_state=row.onboarding_state,
+            onboarding_waits_for=row.onboarding_waits_for,
             onboarding_code=row.onboarding_code,
             started_at=row.started_at,
             problems=row.problems,

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
@@ -23,7 +25,9 @@ from activities.payments import LedgerActivities, PaymentActivities
 from activities.records import RecordActivities
 from activities.registry import methods_of
 from activities.voice import VoiceActivities
+from adapters.crypto import Secrets
 from adapters.database import Database
+from adapters.passwords import Argon2Passwords
 from adapters.settings import Settings
 from adapters.starting import TemporalStarts
 from domain.access import Role
@@ -32,6 +36,7 @@ from domain.catalogue import Tenant
 from domain.keys import bulk_workflow_id, workflow_id
 from domain.onboarding import OnboardingInput
 from starter.bulk.office import BulkOffice
+from starter.first_access import FirstAccess
 from starter.local.temporal_server import RunningTemporal
 from starter.onboardings import Onboardings
 from starter.web import create_app
@@ -41,6 +46,7 @@ from tests.simulators import World, _Gateway, _Post, _Switch
 from tests.starter.conftest import BASE, build
 from tests.starter.memory import Reader
 from worker import onboarding_worker
+from workflows.starting import start_options
 
 __all__ = ["migrated_postgres", "postgres", "sqlite_template", "url"]
 
@@ -113,6 +119,19 @@ class Starts:
         await self.real.start(begin)
 
 
+class Passwords:
+    """Passwords as the product has them, with the cheapest of hashes; counts them."""
+
+    def __init__(self) -> None:
+        self._real = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.hashed = 0
+        self.verify = self._real.verify
+
+    async def hash(self, password: str) -> str:
+        self.hashed += 1
+        return await self._real.hash(password)
+
+
 @dataclass
 class Works:
     """The product, and who calls it. Nothing is carried out unless a test has a worker."""
@@ -124,6 +143,9 @@ class Works:
     task_queue: str
     world: World
     starts: Starts
+    at_door: Passwords
+    at_work: Passwords
+    onboardings: Onboardings
 
     async def ask(self, method: str, path: str, *, by: str = "admin", key: str | None = None, **request: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.keys[by]}", **request.pop("headers", {})}
@@ -206,7 +228,9 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
         await database.admin.put_tenant(tenant, credit_limit_minor=1_000_000_000)
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     queue = f"bulk-{uuid.uuid4()}"
-    onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts)
+    secrets, at_door, at_work = Secrets(SecretStr("a secret of the tests that is long enough")), Passwords(), Passwords()
+    access = FirstAccess(database.users, at_door, secrets, 12)
+    onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts, access=access)
     services, _ = build(onboardings, Reader())
     services = replace(
         services,
@@ -224,10 +248,10 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
         ("other", OTHER.id, Role.ADMIN), ("platform", None, Role.ADMIN),
     ):  # fmt: skip
         _, keys[name] = await database.identities.issue(name, tenant, role)
-    starts = Starts(TemporalStarts(client, database.reader, queue))
+    starts = Starts(TemporalStarts(client, database.reader, queue, start_options, secrets, at_work))
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Works(database, http, keys, client, queue, world, starts)
+        yield Works(database, http, keys, client, queue, world, starts, at_door, at_work, onboardings)
     await database.close()
 
 

@@ -1,13 +1,19 @@
 """Files as people's programs write them: read to the end, or refused with the place where they cannot be."""
 
+import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from domain.access import Principal, Role
+from domain.bulk import MOST_OTHERS
+from starter.bulk.checking import RowCheck
 from starter.bulk.columns import SHORT, columns, known, path_of
-from starter.bulk.files import Unreadable, read
+from starter.bulk.files import RawRow, Unreadable, read
 from starter.local.state import EXAMPLES
 from starter.schemas.orders import CreateOnboarding
 from tests.bulk.conftest import TENANT, Works, a_row, an_order, as_csv, as_lines, sqlite_only
@@ -79,6 +85,7 @@ def test_cells_become_what_the_order_takes() -> None:
         ("customer.name\nx\n".encode("utf-16"), "file_encoding", "UTF-16"),
         (b"customer.name\xff\nx\n", "column_unknown", "no column"),
         (b"customer.name\n" + b"x\n" * 10_001, "too_many_rows", "10,000"),
+        (b"customer.name\nx\n" + b" , \n" * 100_000, "too_many_lines", "100,000"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole(content: bytes, code: str, says: str) -> None:
@@ -196,3 +203,51 @@ async def test_a_run_needs_a_key_and_its_options_have_limits(works: Works) -> No
     named = await works.send(content, by="platform", white_label=TENANT.slug)
     assert named.status_code == 202
     assert (await works.send(content, white_label="northway")).status_code == 404
+
+
+@sqlite_only
+@pytest.mark.parametrize(("kind", "beginning"), [("text/csv", b"customer.name\n"), ("application/x-ndjson", b"")])
+async def test_a_body_of_millions_of_empty_lines_is_refused_at_once(works: Works, kind: str, beginning: bytes) -> None:
+    content = beginning + b"\n" * 19_900_000
+    refused, beside = await asyncio.gather(works.send(content, kind=kind), works.ask("GET", "/v1/bulk-columns"))
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too_many_lines")
+    assert beside.status_code == 200
+
+
+@sqlite_only
+async def test_others_are_answered_while_a_file_is_read(works: Works) -> None:
+    answered = threading.Event()
+
+    def slow() -> Iterator[RawRow]:
+        """A file whose next row comes when somebody else has been answered."""
+        for number in (1, 2):
+            assert answered.wait(20), "nobody was answered meanwhile"
+            yield RawRow(number=number, line=number, data=an_order(number))
+
+    by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
+    tenant = await works.database.catalogue.tenant(TENANT.id)
+    checking = asyncio.create_task(RowCheck(works.onboardings, by, tenant, "run", fingerprint="f").all(slow()))
+    assert (await works.ask("GET", "/v1/bulk-columns")).status_code == 200
+    answered.set()
+    assert [row.begin is not None for row in await checking] == [True, True]
+
+
+@sqlite_only
+async def test_the_letters_of_one_file_go_to_a_bounded_number_of_other_recipients(works: Works) -> None:
+    def named(row: int) -> list[dict[str, str]]:
+        # The installer is told of every order; beside it each row names somebody new.
+        somebody = f"somebody{row}@example.com"
+        return [{"to": "other", "email": email} for email in ("installer@example.com", somebody)]
+
+    orders = [an_order(row, notifications=named(row)) for row in range(1, MOST_OTHERS + 2)]
+    orders.append(an_order(900, notifications=[{"to": "other", "email": "SomeBody1@example.com"}]))
+    report = await works.check(as_lines(orders), kind="application/x-ndjson")
+    bad = [row for row in report["rows"] if not row["valid"]]
+    assert [row["number"] for row in bad] == [MOST_OTHERS, MOST_OTHERS + 1]
+    (problem,) = bad[0]["problems"]
+    assert (problem["code"], problem["pointer"]) == ("too_many_recipients", "/notifications/1/email")
+    # The bound is a setting.
+    by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
+    check = RowCheck(works.onboardings, by, TENANT, "run", fingerprint="f", most_others=1)
+    rows = await check.all([RawRow(number=row, line=row, data=orders[row]) for row in range(2)])
+    assert [len(row.problems) for row in rows] == [1, 1]

@@ -1,9 +1,10 @@
 """A run is paused, resumed, slowed down and cancelled by people, and survives its workers."""
 
 import asyncio
+import csv
+import io
 import uuid
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
@@ -145,6 +146,32 @@ async def test_no_more_are_worked_on_at_once_than_was_said(busy: Works) -> None:
     assert (await busy.over(run))["onboardings"] == {"active": 10}
 
 
+async def test_rows_that_wait_for_an_answer_about_a_substitute_keep_no_place(busy: Works) -> None:
+    await busy.database.admin.import_numbers(TENANT.id, DRAMA[700:710])
+    services = [[{"numbers": {"explicit": [number]}}] for number in DRAMA[700:703]]
+    taken = [an_order(number, services=service) for number, service in enumerate(services, 1)]
+    await busy.over(await busy.run(as_lines(taken), kind="application/x-ndjson"))
+    # The same numbers once more: these orderers are asked about others, and nobody answers for days.
+    orders = [an_order(number, services=service) for number, service in enumerate([*services, [], []], 11)]
+    run = await busy.run(as_lines(orders), kind="application/x-ndjson", at_once=3)
+    end = await busy.finished(run)
+    assert (end["state"], end["rows"]) == ("finished", {"started": 5})
+
+    async def all_wait() -> bool:
+        seen = await busy.look(run)
+        return bool(seen["waiting"] == {"orderer": 3} and seen["onboardings"] == {"reserving": 3, "active": 2})
+
+    await until(all_wait)
+    rows = await busy.rows(run)
+    assert [row["onboarding_waits_for"] for row in rows] == ["orderer"] * 3 + [None] * 2
+    report = (await busy.ask("GET", f"/v1/bulk-runs/{run}/rows", params={"format": "csv"})).text
+    assert [line["onboarding_waits_for"] for line in csv.DictReader(io.StringIO(report))] == ["orderer"] * 3 + [""] * 2
+    for row in rows[:3]:
+        path = f"/v1/onboardings/{row['onboarding_id']}/substitute"
+        assert (await busy.ask("POST", path, json={"accept": False})).status_code == 200
+    assert (await busy.over(run))["waiting"] == {}
+
+
 @sqlite_only
 async def test_a_run_of_another_white_label_is_not_there(busy: Works) -> None:
     run = await busy.run(as_csv([a_row(1)]))
@@ -184,7 +211,7 @@ async def test_a_run_continued_as_new_again_and_again_starts_every_row_once(busy
     tenant = await busy.database.catalogue.tenant(TENANT.id)
     by = Principal(id="key-bulk", name="bulk", person="bulk", tenant_id=TENANT.id, role=Role.ADMIN)
     onboardings = Onboardings(busy.client, busy.database.reader, busy.database.catalogue, busy.task_queue)
-    checked = await RowCheck(onboardings, by, tenant, run, fingerprint="f").all(read(BytesIO(content), "csv"))
+    checked = await RowCheck(onboardings, by, tenant, run, fingerprint="f").all(read(io.BytesIO(content), "csv"))
     new = NewRun(
         id=run, tenant_id=TENANT.id, fingerprint="f", rate=60, at_once=100, created_by="key-bulk", created_at=datetime.now(UTC)
     )

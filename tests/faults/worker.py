@@ -30,6 +30,7 @@ from activities.voice import VoiceActivities
 from adapters.crypto import Secrets
 from adapters.database import Database
 from adapters.mail import mailer
+from adapters.passwords import Argon2Passwords
 from adapters.payments.stripe import StripeGateway
 from adapters.settings import Settings
 from adapters.starting import TemporalStarts
@@ -39,6 +40,7 @@ from domain.errors import DialtoneError, Refused, Unavailable
 from domain.onboarding import OnboardingInput
 from worker import onboarding_worker
 from workflows import options
+from workflows.starting import start_options
 
 STEP = timedelta(seconds=2.5)
 """How long an attempt may take: a killed worker's steps are tried again only after that."""
@@ -155,7 +157,17 @@ async def activities(settings: Settings, stage: Stage) -> AsyncIterator[Sequence
             CallingActivities(faulty("calling", database.calling)),
             BulkActivities(
                 database.bulk,
-                faulty("starts", TemporalStarts(await connect(settings), database.reader, settings.task_queue)),
+                faulty(
+                    "starts",
+                    TemporalStarts(
+                        await connect(settings),
+                        database.reader,
+                        settings.task_queue,
+                        start_options,
+                        secrets,
+                        Argon2Passwords(),
+                    ),
+                ),
             ),
         )
     finally:

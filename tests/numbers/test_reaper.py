@@ -1,13 +1,27 @@
 """The reaper frees what nobody speaks for any more, and nothing else."""
 
 import asyncio
+import base64
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from temporalio.client import Client
+from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleOverlapPolicy,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 
 from adapters.reaping import keep_reaping, schedule_id
+from adapters.schedules import keep_schedule
+from adapters.settings import Settings
+from adapters.temporal import data_converter
 from domain.errors import KeyClosed
 from domain.keys import workflow_id
 from domain.onboarding import Step
@@ -95,7 +109,10 @@ async def test_the_schedule_is_made_once_runs_the_reaper_and_stays_paused(client
     queue = f"reaping-{uuid.uuid4()}"
     await asyncio.gather(*(keep_reaping(client, queue) for _ in range(4)))
     handle = client.get_schedule_handle(schedule_id(queue))
+    assert (await handle.describe()).info.last_updated_at is None
     await handle.pause(note="while the database is moved")
+    # A worker that starts at this moment is not told of the pause yet, and does not take it back.
+    await keep_reaping(client, queue)
     # Temporal answers before the schedule has heard of it.
     async with asyncio.timeout(30):
         while not (await handle.describe()).schedule.state.paused:  # noqa: ASYNC110 - nobody tells us
@@ -105,3 +122,43 @@ async def test_the_schedule_is_made_once_runs_the_reaper_and_stays_paused(client
     assert described.state.paused
     assert described.spec.intervals[0].every == timedelta(minutes=1)
     await handle.delete()
+
+
+async def test_a_schedule_gets_a_new_rhythm_and_keeps_what_its_operator_has_decided(client: Client) -> None:
+    queue = f"reaping-{uuid.uuid4()}"
+    name = schedule_id(queue)
+    await keep_schedule(client, name, "number_reaper", SweepBounds(batch=1), queue, timedelta(hours=1), "Nothing is freed.")
+    handle = client.get_schedule_handle(name)
+
+    def of_the_operators(current: ScheduleUpdateInput) -> ScheduleUpdate:
+        current.description.schedule.policy.overlap = ScheduleOverlapPolicy.BUFFER_ONE
+        current.description.schedule.state.paused = True
+        return ScheduleUpdate(schedule=current.description.schedule)
+
+    async def until(told: Callable[[Schedule], bool]) -> Schedule:
+        async with asyncio.timeout(30):
+            while not told(seen := (await handle.describe()).schedule):  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.05)
+        return seen
+
+    await handle.update(of_the_operators)
+    await until(lambda seen: seen.state.paused)
+    await keep_reaping(client, queue)
+    seen = await until(lambda seen: seen.spec.intervals[0].every == timedelta(minutes=1))
+    assert (seen.state.paused, seen.policy.overlap) == (True, ScheduleOverlapPolicy.BUFFER_ONE)
+    assert isinstance(seen.action, ScheduleActionStartWorkflow)
+    assert await client.data_converter.decode(seen.action.args, [SweepBounds]) == [SweepBounds()]
+    # Under a key of its own from now on: what rests in the schedule must not need one that will be retired.
+    keys = SecretStr(f"new:{base64.b64encode(bytes(32)).decode()}")
+    converter = data_converter(Settings(payload_keys=keys, payload_accept_plain=True))
+    await keep_reaping(Client(**(client.config() | {"data_converter": converter})), queue)
+    seen = await until(lambda seen: isinstance(seen.action, ScheduleActionStartWorkflow) and "key" in metadata(seen.action))
+    assert (seen.state.paused, seen.policy.overlap) == (True, ScheduleOverlapPolicy.BUFFER_ONE)
+    await handle.delete()
+
+
+def metadata(action: ScheduleActionStartWorkflow) -> Mapping[str, bytes]:
+    """How the argument in a schedule is written."""
+    (payload,) = action.args
+    assert isinstance(payload, Payload)
+    return payload.metadata

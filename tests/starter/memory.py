@@ -13,7 +13,7 @@ from domain.access import Principal, Right, Role
 from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
 from domain.accounts import PLATFORM, Account, AccountKind
 from domain.base import Value
-from domain.baskets import HOLD, Basket
+from domain.baskets import HOLD, Basket, NewBasket
 from domain.billing import Tax
 from domain.bulk import BulkProgress, BulkRow, BulkRun, NewRow, RowProblem, RowState, RunState
 from domain.call_records import CallRecord
@@ -352,27 +352,18 @@ class BasketShelf:
 
     baskets: dict[str, Basket] = field(default_factory=dict)
 
-    async def open(
-        self,
-        tenant_id: str,
-        basket_id: str,
-        by: str,
-        pool: str,
-        plan: str | None,
-        fingerprint: str,
-        price_list: str | None = None,
-    ) -> Basket:
+    async def open(self, new: NewBasket) -> Basket:
         now = datetime.now(UTC)
         fresh = Basket(
-            id=basket_id,
-            tenant_id=tenant_id,
-            pool=pool,
-            plan=plan,
-            price_list=price_list,
+            id=new.id,
+            tenant_id=new.tenant_id,
+            pool=new.pool,
+            plan=new.plan,
+            price_list=new.price_list,
             created_at=now,
             expires_at=now + HOLD,
         )
-        return self.baskets.setdefault(basket_id, fresh)
+        return self.baskets.setdefault(new.id, fresh)
 
     async def get(self, tenant_id: str, basket_id: str) -> Basket:
         if basket_id not in self.baskets:
