@@ -2,6 +2,7 @@
 
 import uuid
 
+from domain.credits import needs_approval
 from tests.existing.conftest import House
 from tests.messages.test_low_balance import pay
 from tests.tenancy.conftest import UPPER
@@ -36,3 +37,10 @@ async def test_a_sub_admin_pays_in_who_was_granted_it(house: House) -> None:
     for rights, status in ((["read", "operate", "approve", "onboard"], 403), (["pay_in"], 201)):
         clerk = await house.user("upper", UPPER.id, f"{status}@example.com", "sub_admin", rights=rights)
         assert (await pay(house, account, 100, clerk)).status_code == status
+
+
+def test_what_is_not_in_the_thresholds_currency_is_looked_at_by_a_second_person() -> None:
+    asks = UPPER.model_copy(update={"approval": UPPER.approval.model_copy(update={"credit_limit_over_minor": 60_000})})
+    assert [needs_approval(asks, 1, currency) for currency in ("GBP", "EUR")] == [False, True]
+    asks_nobody = UPPER.model_copy(update={"approval": UPPER.approval.model_copy(update={"credit_limit_over_minor": None})})
+    assert not needs_approval(asks_nobody, 10**9, "EUR")
