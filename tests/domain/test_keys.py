@@ -62,7 +62,7 @@ def test_nothing_enters_a_key_that_changes_when_a_step_is_tried_again() -> None:
         function for _, function in inspect.getmembers(keys, inspect.isfunction) if function.__module__ == keys.__name__
     ]
     taken = {name for function in functions for name in inspect.signature(function).parameters}
-    own = {"tenant_id", "idempotency_key", "onboarding", "position", "step", "generation", "principal", "update"}
+    own = {"tenant_id", "idempotency_key", "onboarding", "position", "step", "generation", "principal", "update", "scope"}
     # ``run`` is a bulk run of ours, never Temporal's; ``begun`` is what a draft says of itself as long as there is one.
     assert taken == own | {"e164", "draft", "earlier", "begun", "run", "row"}
     tree = ast.parse(inspect.getsource(keys))
