@@ -23,6 +23,8 @@ SHORT = {
 """Columns that describe the first line without saying which."""
 MOST_ENTRIES = 50
 _LEFT_OUT = {"white_label", "basket"}
+_PLACE = re.compile(r"\.([0-9]{1,9})(?=\.|$)")
+"""The position of an entry, as a column names it: in ASCII, as everything in a column's name."""
 _SCALARS = {"string", "integer", "number", "boolean"}
 _TRUE, _FALSE = {"true", "yes", "y", "1"}, {"false", "no", "n", "0"}
 
@@ -67,8 +69,7 @@ def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def known(column: str) -> bool:
     """Whether a file may have this column."""
     full = SHORT.get(column, column)
-    places = [int(part) for part in full.split(".") if part.isdecimal()]
-    return all(1 <= place <= MOST_ENTRIES for place in places) and re.sub(r"\.\d+(?=\.|$)", ".N", full) in columns()
+    return all(1 <= int(place) <= MOST_ENTRIES for place in _PLACE.findall(full)) and _PLACE.sub(".N", full) in columns()
 
 
 def path_of(column: str) -> tuple[str | int, ...]:
@@ -78,7 +79,7 @@ def path_of(column: str) -> tuple[str | int, ...]:
 
 def value_of(column: str, cell: str) -> Any:
     """The cell as the order has it. What cannot be one stays text: the order's own check says so, in its own words."""
-    kind = columns()[re.sub(r"\.\d+(?=\.|$)", ".N", SHORT.get(column, column))]
+    kind = columns()[_PLACE.sub(".N", SHORT.get(column, column))]
     text = cell.strip()
     if kind == "list":
         return [part.strip() for part in text.split("|") if part.strip()]

@@ -163,6 +163,7 @@ def _row_of_cells(number: int, line: int, header: list[str], cells: list[str]) -
         path = path_of(name)
         row.columns[pointer(path)] = name
         _put(data, path, value_of(name, cell))
+    row.problems += _gaps(data)
     row.data = None if row.problems else _dense(data)
     return row
 
@@ -174,12 +175,28 @@ def _put(data: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
     node[path[-1]] = value
 
 
+def _gaps(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[RowProblem]:
+    """Places that are empty before one that is not, the first of each list. An entry may be all defaults, as a line without
+    a field is: then one that nobody has entered would be ordered, and charged."""
+    if not isinstance(node, dict):
+        return
+    if path and all(isinstance(key, int) for key in node):
+        gap = next((place for place in range(max(node)) if place not in node), None)
+        if gap is not None:
+            names = [str(part + 1) if isinstance(part, int) else part for part in path]
+            empty, filled = (".".join([*names, str(place + 1)]) for place in (gap, min(key for key in node if key > gap)))
+            detail = f"Nothing is in {empty}, and something in {filled}. Fill it in, or move what follows up."
+            yield RowProblem(code="entry_left_out", detail=detail, pointer=pointer((*path, gap)), column=empty)
+    for key, value in node.items():
+        yield from _gaps(value, (*path, key))
+
+
 def _dense(node: Any) -> Any:
-    """Entries by their place become lists. A place that was left out is an empty entry, which the order's check finds."""
+    """Entries by their place become lists, in which none is left out."""
     if not isinstance(node, dict):
         return node
     if node and all(isinstance(key, int) for key in node):
-        return [_dense(node.get(place, {})) for place in range(max(node) + 1)]
+        return [_dense(node[place]) for place in sorted(node)]
     return {key: _dense(value) for key, value in node.items()}
 
 

@@ -75,6 +75,8 @@ def test_cells_become_what_the_order_takes() -> None:
         (b"customer.nmae\nx\n", "column_unknown", "'customer.nmae'"),
         (b"services.0.label\nx\n", "column_unknown", "'services.0.label'"),
         (b"services.51.label\nx\n", "column_unknown", "'services.51.label'"),
+        ("services.\u0661.label\nx\n".encode(), "column_unknown", "no column"),
+        (b"services." + b"1" * 5_000 + b".label\nx\n", "column_unknown", "no column"),
         (b"white_label\nx\n", "column_unknown", "'white_label'"),
         (b"payer,,plan\nx,y,z\n", "column_unknown", "Column 2 has no name"),
         (b"payer,payer\nx,y\n", "column_twice", "'payer'"),
@@ -109,6 +111,32 @@ def test_a_row_of_another_shape_says_so() -> None:
     short, long = read(BytesIO(HEADER.encode() + b"a,b\na,b,1,2\n"), "csv")
     assert [row.problems[0].code for row in (short, long)] == ["row_shape", "row_shape"]
     assert "2 cells, and there are 3 columns" in short.problems[0].detail
+
+
+def test_a_place_that_is_left_out_is_told_and_never_filled_and_empty_ones_at_the_end_are_not_there() -> None:
+    header = b"services.1.label,services.2.label,services.3.label,customer.billing_address.lines.1,"
+    header += b"customer.billing_address.lines.2\n"
+    gap, full, short, empty, two = read(BytesIO(header + b"a,,c,x,\na,b,c,x,\na,,,x,\n,,,x,\n,b,,,y\n"), "csv")
+    assert gap.data is None
+    assert [(one.code, one.pointer, one.column) for one in gap.problems] == [
+        ("entry_left_out", "/services/1", "services.2")
+    ]  # fmt: skip
+    assert "services.2" in gap.problems[0].detail
+    assert "services.3" in gap.problems[0].detail
+    labels = [row.data and [entry["label"] for entry in row.data.get("services", [])] for row in (full, short, empty)]
+    assert labels == [["a", "b", "c"], ["a"], []]
+    assert [one.pointer for one in two.problems] == ["/services/0", "/customer/billing_address/lines/0"]
+
+
+@sqlite_only
+async def test_a_line_that_nobody_has_entered_is_neither_ordered_nor_charged(works: Works) -> None:
+    gap = {"services.1.label": "Reception", "services.2.label": "", "services.3.label": "Workshop"}
+    far = {**a_row(2), "services.50.label": "Far"}
+    for row, pointer in ((a_row(1, **gap), "/services/1"), (far, "/services/0")):
+        (checked,) = (await works.check(as_csv([row])))["rows"]
+        assert (checked["valid"], checked.get("total_minor")) == (False, None)
+        assert [(one["code"], one["pointer"]) for one in checked["problems"]] == [("entry_left_out", pointer)]
+        assert (await works.send(as_csv([row]))).status_code == 422
 
 
 def test_lines_of_json_stand_alone() -> None:
