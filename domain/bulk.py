@@ -249,6 +249,9 @@ class BulkRuns(Protocol):
     async def row(self, run_id: str, number: int) -> BulkRow:
         """One row. Raises ``NotFound``."""
 
+    async def fingerprint(self, run_id: str, number: int) -> str | None:
+        """That of the request which brought the order that a row keeps; ``None`` if it keeps none (any more)."""
+
     async def withdraw(self, run_id: str, number: int) -> bool:
         """Take back a row that waits to be started. False if it does not wait any more."""
 

@@ -35,14 +35,18 @@ def log_unforeseen(error: Exception, request_id: str) -> None:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """A ``receive`` that raises the framework's 413 as soon as the body is known to be too large."""
+    """A ``receive`` that raises the framework's 413 as soon as the body is known to be too large, and its 415 for one that is
+    compressed: read as it is, it would be answered as text that nobody has sent (RFC 9110, 8.4)."""
     most = _MOST_ELSEWHERE.get(scope["path"], MOST_BYTES)
-    told = Headers(scope=scope).get("content-length", "0")
+    headers = Headers(scope=scope)
+    told, coding = headers.get("content-length", "0"), headers.get("content-encoding", "").strip().lower()
     total = int(told) if told.isdecimal() else 0
     counted = 0
 
     async def receiving() -> Message:
         nonlocal counted
+        if coding not in {"", "identity"}:
+            raise HTTPException(415, headers={"Accept-Encoding": "identity"})
         if total <= most:
             message = await receive()
             counted += len(message.get("body", b""))

@@ -98,6 +98,9 @@ KINDS = {
         "The file is of another kind",
         "Send text/csv, application/x-ndjson, or multipart/form-data with the file in a field called file.",
     ),
+    "content_encoded": Kind(
+        415, "The body is compressed", "Send it as it is, without Content-Encoding: compressed bodies are not read here."
+    ),
     "file_unreadable": Kind(422, "The file cannot be read", "The detail says where. Nothing of it was used."),
     "invalid_request": Kind(422, "The request is not valid", "Every entry of errors says where and how to mend it."),
     "warnings_not_acknowledged": Kind(
@@ -283,7 +286,14 @@ def respond(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
     )
 
 
-_BY_STATUS = {400: "bad_request", 401: "unauthenticated", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_BY_STATUS = {
+    400: "bad_request",
+    401: "unauthenticated",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "content_encoded",
+}
 
 
 def of_http(error: HTTPException) -> Problem:
@@ -293,6 +303,7 @@ def of_http(error: HTTPException) -> Problem:
         "not_found": "There is nothing at this address.",
         "method_not_allowed": "This address does not know this method.",
         "too_large": "The body is too large: it may hold 128 KB, an import of numbers 1 MB, a file of orders 20 MB.",
+        "content_encoded": "The body has a Content-Encoding, and only bodies without one are read. Send it as it is.",
     }.get(code, f"{HTTPStatus(error.status_code).phrase}.")
     return Problem(code, detail, status=error.status_code, headers=dict(error.headers or {}))
 

@@ -175,6 +175,11 @@ class BulkRecords:
             raise NotFound("This bulk run has no such row.")
         return _row(found)
 
+    async def fingerprint(self, run_id: str, number: int) -> str | None:
+        query = select(_ROW.onboarding).where(_ROW.run_id == run_id, _ROW.number == number)
+        kept = await self._transactions.read(lambda connection: connection.execute(query).scalar())
+        return kept.fingerprint if kept else None
+
     async def withdraw(self, run_id: str, number: int) -> bool:
         statement = (
             update(bulk_rows)

@@ -104,7 +104,7 @@ async def list_columns(_principal: Caller) -> ColumnList:
                 "Idempotent-Replayed": {"schema": {"type": "string"}, "description": "`true` if a repetition was recognised"},
             },
         },
-        **declared(400, 403, 404, 413, 415),
+        **declared(400, 403, 404, 413),
     },
 )
 async def create_bulk_run(

@@ -27,7 +27,7 @@ _TITLES = {
     409: "The answer is no; `code` says why",
     412: "Somebody changed it since you looked; `If-Match` names an older state",
     413: "The body is too large",
-    415: "The file is of another kind",
+    415: "The body is compressed, or a file of another kind",
     422: "The request is not valid; `errors` says where",
     429: "Too many of these; `Retry-After` says when to ask again",
     500: "Something went wrong on our side",
@@ -41,7 +41,7 @@ _EXAMPLES = {
     409: "already_finished",
     412: "changed_meanwhile",
     413: "too_large",
-    415: "media_type_unknown",
+    415: "content_encoded",
     422: "invalid_request",
     429: "too_many_streams",
     500: "internal",
@@ -56,7 +56,8 @@ _HEADERS: dict[int, dict[str, Any]] = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These statuses, and those that every operation may answer, as problems."""
-    return {status: _response(status) for status in sorted({*statuses, 401, 422, 500, 503})}
+    read = {415} if 413 in statuses else set()
+    return {status: _response(status) for status in sorted({*statuses, *read, 401, 422, 500, 503})}
 
 
 def _response(status: int) -> dict[str, Any]:

@@ -177,23 +177,38 @@ class BulkOffice:
     async def correct(
         self, principal: Principal, tenant: Tenant, run: BulkRun, number: int, body: CreateOnboarding, asked: Asked
     ) -> BulkRow:
-        """Start a row after all that was refused, with a corrected order.
+        """Start a row after all that was refused, with a corrected order. A repetition of the same is answered by the same row.
 
-        Raises ``Problem`` if it is not valid either, ``Refused`` if it was not refused, ``NotFound`` for no such row.
+        Raises ``Problem`` if it is not valid either, ``Refused`` if it was not refused, ``NotFound`` for no such row,
+        ``Unavailable`` without Temporal: then the same request is safe to send again.
         """
         before = await self._runs.row(run.id, number)
-        checked = await self._check(principal, tenant, run.id, asked).body(RawRow(number=number, line=before.line), body)
-        if checked.begin is None:
-            raise Problem(
-                "invalid_request", "The corrected order is not valid either.", errors=[_error(p) for p in checked.problems]
-            )
-        if not await self._runs.correct(run.id, checked):
+        if before.state is RowState.REFUSED:
+            checked = await self._check(principal, tenant, run.id, asked).body(RawRow(number=number, line=before.line), body)
+            if checked.begin is None:
+                errors = [_error(problem) for problem in checked.problems]
+                raise Problem("invalid_request", "The corrected order is not valid either.", errors=errors)
+            await self._runs.correct(run.id, checked)
+        # Whether it is this order that the row has: a repetition, or somebody else's correction, finds it corrected already.
+        if await self._ordered(run, number) != asked.fingerprint:
             raise Refused(
                 "Only a row that was refused can be corrected, and only while its run was not cancelled. Place a new order.",
                 code="row_not_refused",
             )
-        await self._begin(run)
-        return await self._runs.row(run.id, number)
+        row = await self._runs.row(run.id, number)
+        if row.state in {RowState.WAITING, RowState.STARTING}:
+            # Also if it was corrected before: the answer to that may have been that Temporal was away.
+            await self._begin(run)
+            row = await self._runs.row(run.id, number)
+        return row
+
+    async def _ordered(self, run: BulkRun, number: int) -> str | None:
+        """The fingerprint of the request that the order of a row is from; ``None`` for a row that has none."""
+        waits = await self._runs.fingerprint(run.id, number)
+        row = await self._runs.row(run.id, number)
+        if waits is None and row.state is RowState.STARTED:
+            return (await self._onboardings.view(row.onboarding_id, None)).fingerprint
+        return waits
 
     def _check(self, principal: Principal, tenant: Tenant, run_id: str, asked: Asked) -> RowCheck:
         return RowCheck(
@@ -238,8 +253,8 @@ class BulkOffice:
         except (RPCError, RuntimeError, TimeoutError) as error:
             _log.warning("start of a bulk run refused by Temporal", extra={"cause": type(error).__name__})
             raise Unavailable(
-                "The run is kept, but cannot begin right now. Send the same request with the same Idempotency-Key again: it "
-                "will be carried out once.",
+                "This is kept, but cannot begin right now. Send the same request again, with the same Idempotency-Key if it had "
+                "one: it will be carried out once.",
                 code="temporal_unavailable",
                 retry_after=PATIENCE,
             ) from error

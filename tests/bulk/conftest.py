@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from activities.bulk import BulkActivities
@@ -119,6 +120,19 @@ class Starts:
         await self.real.start(begin)
 
 
+class Line:
+    """The office's way to Temporal, which a test can cut."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.is_cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_cut:
+            raise RPCError("nobody listens", RPCStatusCode.UNAVAILABLE, b"")
+        return getattr(self._client, name)
+
+
 class Passwords:
     """Passwords as the product has them, with the cheapest of hashes; counts them."""
 
@@ -140,6 +154,7 @@ class Works:
     http: httpx.AsyncClient
     keys: dict[str, str]
     client: Client
+    line: Line
     task_queue: str
     world: World
     starts: Starts
@@ -227,7 +242,7 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
     for tenant in (TENANT, OTHER):
         await database.admin.put_tenant(tenant, credit_limit_minor=1_000_000_000)
     client = await Client.connect(address, data_converter=pydantic_data_converter)
-    queue = f"bulk-{uuid.uuid4()}"
+    queue, line = f"bulk-{uuid.uuid4()}", Line(client)
     secrets, at_door, at_work = Secrets(SecretStr("a secret of the tests that is long enough")), Passwords(), Passwords()
     access = FirstAccess(database.users, at_door, secrets, 12)
     onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts, access=access)
@@ -239,7 +254,7 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
         identities=database.identities,
         accounts=database.accounts,
         inventory=database.admin,
-        bulk=BulkOffice(client, database.bulk, onboardings, queue),
+        bulk=BulkOffice(line, database.bulk, onboardings, queue),  # type: ignore[arg-type]
         bulk_runs=database.bulk,
     )
     keys = {}
@@ -251,7 +266,7 @@ async def works_over(url: str, address: str) -> AsyncIterator[Works]:
     starts = Starts(TemporalStarts(client, database.reader, queue, start_options, secrets, at_work))
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Works(database, http, keys, client, queue, world, starts, at_door, at_work, onboardings)
+        yield Works(database, http, keys, client, line, queue, world, starts, at_door, at_work, onboardings)
     await database.close()
 
 

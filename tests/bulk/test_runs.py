@@ -98,7 +98,35 @@ async def test_the_good_rows_are_started_and_a_bad_one_is_corrected_later(busy: 
     end = await busy.over(run)
     assert (end["state"], end["rows"], end["onboardings"]) == ("finished", {"started": 5}, {"active": 5})
     again = await busy.decide(run, "rows/3/retry", json=an_order(3))
-    assert (again.status_code, again.json()["code"]) == (409, "row_not_refused")
+    assert (again.status_code, again.json()["onboarding_state"]) == (200, "active"), "the same again is the same row"
+    assert len(busy.starts.asked) == 5
+    for number, order in ((3, an_order(3, payer="self")), (1, an_order(1))):
+        other = await busy.decide(run, f"rows/{number}/retry", json=order)
+        assert (other.status_code, other.json()["code"]) == (409, "row_not_refused")
+
+
+async def test_what_was_kept_while_temporal_was_away_is_carried_out_by_the_same_request_again(busy: Works) -> None:
+    content = as_csv([a_row(1), a_row(2, plan="no-such-plan"), a_row(3, plan="no-such-plan")])
+    key = str(uuid.uuid4())
+    busy.line.is_cut = True
+    away = await busy.send(content, key=key, on_bad_row="skip")
+    assert (away.status_code, away.json()["code"]) == (503, "temporal_unavailable")
+    busy.line.is_cut = False
+    run = (await busy.send(content, key=key, on_bad_row="skip")).json()["id"]
+    assert (await busy.over(run))["onboardings"] == {"active": 1}
+    # Its contact becomes a user: the very order, checked anew, would be refused.
+    corrected = an_order(2, password="correct horse battery staple")
+    busy.line.is_cut = True
+    away = await busy.decide(run, "rows/2/retry", json=corrected)
+    assert (away.status_code, away.json()["code"]) == (503, "temporal_unavailable")
+    busy.line.is_cut = False
+    answers = [await busy.decide(run, "rows/2/retry", json=corrected) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    end = await busy.over(run)
+    assert (end["state"], end["onboardings"]) == ("finished", {"active": 2})
+    late = await busy.decide(run, "rows/2/retry", json=corrected)
+    assert (late.status_code, late.json()["onboarding_state"]) == (200, "active")
+    assert len(busy.starts.asked) == 2
 
 
 @sqlite_only

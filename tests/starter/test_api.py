@@ -1,6 +1,7 @@
 """The API's manners: who may, what is refused and how it is said."""
 
 import asyncio
+import gzip
 import json
 import re
 from typing import Any
@@ -155,6 +156,22 @@ async def test_a_body_over_its_bound_is_not_read(house: House, path: str, most: 
     the_problem(untold, 413, "too_large")
     bearable = await house.http.post(path, content=b'"' + b"x" * (most - 2) + b'"', headers=headers)
     the_problem(bearable, 422, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/v1/onboardings", "/v1/order-checks", "/v1/numbers", "/v1/bulk-runs"])
+async def test_a_compressed_body_is_refused_in_a_sentence_and_one_that_is_not_is_read(house: House, path: str) -> None:
+    kind = "text/csv" if path == "/v1/bulk-runs" else "application/json"
+    by = "admin" if path == "/v1/bulk-runs" else "platform"
+    headers = house.by(by, **{"Idempotency-Key": "gz", "Content-Type": kind})
+    body = gzip.compress(b"customer.name\nx\n" if kind == "text/csv" else b"{}")
+    for coding in ("gzip", "GZIP", "br", "gzip, identity"):
+        refused = await house.http.post(path, content=body, headers={**headers, "Content-Encoding": coding})
+        assert "Content-Encoding" in the_problem(refused, 415, "content_encoded")["detail"]
+        assert refused.headers["Accept-Encoding"] == "identity"
+    plain = await house.http.post("/v1/order-checks", content=b"{}", headers={**headers, "Content-Encoding": "identity"})
+    assert plain.status_code != 415
+    looked = await house.http.get("/v1/onboardings", headers={**house.by("auditor"), "Content-Encoding": "gzip"})
+    assert looked.status_code == 200, "nothing was sent that could be compressed"
 
 
 @pytest.mark.parametrize(
