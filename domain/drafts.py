@@ -71,7 +71,8 @@ class Draft(Value):
 
     ``country`` is where national telephone numbers are dialled if the order says nothing. ``place`` is the section at which the
     person stands. ``submitting`` are the submissions that have begun and whose end is not recorded yet, each with when it
-    began: while there is one nothing can be changed, so that what is ordered is what the draft says.
+    began: while there is one nothing can be changed, so that what is ordered is what the draft says. Of a draft that was submitted
+    they are those that led to it.
     """
 
     id: str

@@ -203,15 +203,18 @@ class Drafting:
         fingerprint: str,
         address: str | None,
         seen: int | None,
+        idempotency_key: str,
         secrets: Mapping[str, str] | None = None,
     ) -> tuple[Kept, Shown]:
         """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
 
         ``secrets`` are the fields of the order that no draft keeps; returned are those that were made, to whoever placed the
-        order and to nobody else. While a submission is under way nothing can be changed. If it dies half-way the draft stays
-        so, and submitting it again finds the onboarding that was started or starts it.
+        order and to nobody else; again only for the same ``idempotency_key``. While a submission is under way nothing can be
+        changed. If it dies half-way the draft stays so, and submitting it again finds the onboarding that was started or
+        starts it.
         """
-        token, onboarding = str(uuid.uuid4()), keys.draft_onboarding_id(draft.id, draft.created_at)
+        request = keys.update_id(self._principal.id, f"submit {draft.id}", idempotency_key)
+        token, onboarding = f"{request}/{uuid.uuid4()}", keys.draft_onboarding_id(draft.id, draft.created_at)
         alone = True
 
         def freeze(now: Draft) -> Wish:
@@ -225,7 +228,7 @@ class Drafting:
 
         kept = await self._drafts.change(draft.id, freeze)
         if kept.draft.state is DraftState.SUBMITTED:
-            return kept, Shown()
+            return kept, await self._shown_again(kept.draft, request, tenant, fingerprint)
         earlier = None if alone else await self._onboardings.repeated(onboarding, self._principal, tenant, fingerprint)
         if earlier is not None:
             return await self._settled(draft.id, onboarding), earlier.shown
@@ -242,6 +245,13 @@ class Drafting:
                 raise
             return settled, Shown()
         return await self._settled(draft.id, onboarding), shown
+
+    async def _shown_again(self, draft: Draft, request: str, tenant: Tenant, fingerprint: str) -> Shown:
+        """What was made, if this request is the repetition of one that led to the order, and its answer may be lost."""
+        if draft.onboarding_id is None or not any(mark.startswith(f"{request}/") for mark in draft.submitting):
+            return Shown()
+        earlier = await self._onboardings.repeated(draft.onboarding_id, self._principal, tenant, fingerprint)
+        return earlier.shown if earlier else Shown()
 
     async def _start(
         self,
@@ -303,7 +313,7 @@ class Drafting:
         def settle(now: Draft) -> Wish:
             if now.state is DraftState.SUBMITTED:
                 return Wish(draft=now)
-            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding, "submitting": {}}
+            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding}
             who = {"revision": now.revision + 1, "changed_by": self._principal.actor, "changed_at": datetime.now(UTC)}
             return Wish(draft=now.model_copy(update=what | who))
 

@@ -195,16 +195,19 @@ async def submit_draft(
     services: Work,
     response: Response,
     seen: Seen,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: SubmitDraft | None = None,
 ) -> DraftBody:
-    """Places the order, by the checks of every order. A draft becomes one onboarding, however often it is submitted."""
+    """Places the order, by the checks of every order. A draft becomes one onboarding, however often it is submitted.
+
+    A password or PIN that was made is in the answer, and once more in that to the very same request with the same key.
+    """
     kept, tenant = await drafting.get(draft_id)
     fingerprint = services.secrets.fingerprint(f"draft {draft_id}".encode())
     address = request.client.host if request.client else None
     again = kept.draft.state is DraftState.SUBMITTED
     try:
-        kept, shown = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, body.given() if body else {})
+        kept, shown = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, key, body.given() if body else {})
     except DraftChanged as error:
         raise _changed(error) from error
     response.headers["Location"] = f"/v1/onboardings/{kept.draft.onboarding_id}"

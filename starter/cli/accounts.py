@@ -1,6 +1,5 @@
 """Commands for the tree of accounts, through the HTTP API."""
 
-import os
 import uuid
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 
 from domain.accounts import AccountKind
 from starter.cli import output
-from starter.cli.api import CommandFailed, account_path
+from starter.cli.api import CommandFailed, account_path, held_in
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: list, switch, credit, set-pin, verify-pin.")
@@ -108,7 +107,7 @@ def set_pin(
 
     Example: dialtone accounts set-pin 9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22
     """
-    body: dict[str, Any] = {"pin": _held_in(pin_from)} if pin_from else {}
+    body: dict[str, Any] = {"pin": held_in(pin_from, "PIN")} if pin_from else {}
     with connected(url, key) as api:
         done = api.send("PUT", account_path(account, "pin"), body)
     if as_json:
@@ -131,16 +130,9 @@ def verify_pin(
     Example: dialtone accounts verify-pin 9a0f3f0e-2f43-5c02-8e13-9d8f6f0c1a22 --pin-from PIN
     """
     with connected(url, key) as api:
-        done = api.post(account_path(account, "pin", "verify"), {"pin": _held_in(pin_from)})
+        done = api.post(account_path(account, "pin", "verify"), {"pin": held_in(pin_from, "PIN")})
     if as_json:
         output.print_json(done)
     if not done["correct"]:
         raise CommandFailed("That is not the PIN of this account.")
     output.say("That is the PIN of this account.")
-
-
-def _held_in(variable: str) -> str:
-    pin = os.environ.get(variable)
-    if not pin:
-        raise CommandFailed(f"The environment variable {variable} is not set, so there is no PIN in it.")
-    return pin

@@ -23,6 +23,14 @@ class CommandFailed(Exception):
     """The command ends with status 1; the message is for the person at the terminal."""
 
 
+def held_in(variable: str, what: str) -> str:
+    """A secret, from the environment: arguments are seen by others on this machine. Raises ``CommandFailed``."""
+    secret = os.environ.get(variable)
+    if not secret:
+        raise CommandFailed(f"The environment variable {variable} is not set, so there is no {what} in it.")
+    return secret
+
+
 def read_object(file: str) -> dict[str, Any]:
     """The JSON object in a file, or on standard input for ``-``. Raises ``CommandFailed``."""
     try:
@@ -140,12 +148,12 @@ class Api:
         response = self._ask(method, path, json=body, params=params, headers=headers)
         return {} if response.status_code == httpx.codes.NO_CONTENT else self._read(response)
 
-    def order(self, body: bytes, idempotency_key: str | None) -> tuple[dict[str, Any], bool]:
+    def order(self, body: bytes, idempotency_key: str | None, path: str = "/v1/onboardings") -> tuple[dict[str, Any], bool]:
         """Start an onboarding. Returns the answer and whether it was there already."""
         key = idempotency_key or str(uuid.uuid4())
         headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
         try:
-            response = self._ask("POST", "/v1/onboardings", content=body, headers=headers)
+            response = self._ask("POST", path, content=body, headers=headers)
             if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 self._read(response)
         except CommandFailed as error:

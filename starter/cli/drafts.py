@@ -10,15 +10,16 @@ import typer
 from domain.drafts import DraftState
 from domain.numbers import Grade
 from starter.cli import output
-from starter.cli.api import CommandFailed, read_object
+from starter.cli.api import CommandFailed, held_in, read_object
 from starter.cli.numbers import WhiteLabel, print_priced
-from starter.cli.onboardings import AsJson, Key, Url, connected
+from starter.cli.onboardings import AsJson, Key, Repeating, Url, connected, tell_what_was_made
 
 app = typer.Typer(no_args_is_help=True, help="Drafts: orders put together section by section, by several people, over days.")
 
 Draft = Annotated[str, typer.Argument(metavar="DRAFT", help="The draft's id")]
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _MARKS = {"empty": "", "incomplete": "to do", "has_errors": "errors", "done": "done", "passed_over": "passed over"}
+_HELD = "Environment variable that holds the {}"
 
 
 def _path(draft: str, *more: str) -> str:
@@ -237,14 +238,29 @@ def check(draft: Draft, url: Url = None, key: Key = None, as_json: AsJson = Fals
 
 
 @app.command()
-def submit(draft: Draft, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
-    """Place the order. A draft becomes one onboarding, however often this is repeated. Prints the onboarding's id."""
+def submit(
+    draft: Draft,
+    password_from: Annotated[str | None, typer.Option(metavar="VARIABLE", help=_HELD.format("contact's password"))] = None,
+    pin_from: Annotated[str | None, typer.Option(metavar="VARIABLE", help=_HELD.format("account's PIN"))] = None,
+    idempotency_key: Repeating = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place the order. A draft becomes one onboarding, however often this is repeated. Prints the onboarding's id.
+
+    A draft keeps neither password nor PIN: they are given here. One that is made is told once.
+    """
+    secrets = {name: held_in(source, name) for name, source in (("password", password_from), ("pin", pin_from)) if source}
     with connected(url, key) as api:
-        shown = api.post(_path(draft, "submit"))
+        shown, replayed = api.order(json.dumps(secrets).encode(), idempotency_key, _path(draft, "submit"))
     if as_json:
         output.print_json(shown)
     else:
         output.print_lines([shown["onboarding_id"]])
+        tell_what_was_made(shown)
+    if replayed:
+        output.say("This draft was submitted before; nothing new was started.")
     output.suggest(_following(shown))
 
 

@@ -24,6 +24,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Order = Annotated[str, typer.Argument(metavar="FILE", help="The order as JSON; - reads standard input")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The onboarding's id")]
 Why = Annotated[str | None, typer.Option("--reason", help="Why. Kept in the timeline, so leave personal data out")]
+Repeating = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", help="Repeat an order whose answer was lost: same key, same order, once only"),
+]
 
 
 @contextmanager
@@ -39,9 +43,7 @@ def connected(url: str | None, key: str | None, key_name: str = "operator") -> I
 def onboard(
     file: Order,
     watch_it: Annotated[bool, typer.Option("--watch", help="Follow it to its end")] = False,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="Repeat an order whose answer was lost: same key, same order, once only")
-    ] = None,
+    idempotency_key: Repeating = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
@@ -59,15 +61,20 @@ def onboard(
             output.print_json(accepted)
         else:
             output.print_lines([accepted["id"]])
-            for name in ("password", "pin"):
-                if made := accepted.get(name):
-                    output.say(f"The {name} that was made: {made}. Keep it now: it is shown to nobody again.")
+            tell_what_was_made(accepted)
         if replayed:
             output.say("This order was accepted before; nothing new was started.")
         if watch_it:
             _follow(api, accepted["id"], as_json=as_json)
     if not watch_it:
         output.suggest(f"dialtone watch {accepted['id']}")
+
+
+def tell_what_was_made(accepted: dict[str, Any]) -> None:
+    """The password and the PIN in the answer to an order."""
+    for name in ("password", "pin"):
+        if made := accepted.get(name):
+            output.say(f"The {name} that was made: {made}. Keep it now: it is shown to nobody again.")
 
 
 def _read_order(file: str) -> bytes:

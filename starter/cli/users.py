@@ -1,13 +1,12 @@
 """Commands for the people who work in an account, through the HTTP API."""
 
-import os
 from typing import Annotated, Any
 
 import typer
 
 from domain.access import Right, Role
 from starter.cli import output
-from starter.cli.api import CommandFailed, account_path
+from starter.cli.api import account_path, held_in
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
 app = typer.Typer(no_args_is_help=True, help="Users of an account: list, create, add, invite, remove.")
@@ -52,10 +51,7 @@ def create(
     """
     body: dict[str, Any] = {"act": "create", "email": email, "name": name, "role": role, "rights": right or []}
     if password_from is not None:
-        # Arguments are seen by others on this machine.
-        body["password"] = os.environ.get(password_from)
-        if not body["password"]:
-            raise CommandFailed(f"The environment variable {password_from} is not set, so there is no password in it.")
+        body["password"] = held_in(password_from, "password")
     member = _give(account, body, url, key, as_json=as_json)
     if member["password"] and not as_json:
         output.print_lines([member["password"]])

@@ -118,7 +118,7 @@ class DraftBody(BaseModel):
             changed_by=draft.changed_by,
             changed_at=draft.changed_at,
             expires_at=draft.expires_at,
-            submitting=bool(draft.submitting),
+            submitting=draft.state is DraftState.OPEN and bool(draft.submitting),
             place=place_of(form, draft),
             next=after,
             back=before,

@@ -1,6 +1,7 @@
 """A draft from the command line, against the API of a desk that listens on a port."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -62,3 +63,29 @@ async def test_a_draft_is_begun_filled_in_walked_through_mended_and_submitted(de
     for odd in (("customer.name.first=Ada", "customer.name.first.x=1"), ("plan",), ("a=1", "file.json"), ("x:=nope",)):
         answer = await dialtone("draft", "set", draft, "billing", *odd)
         assert (answer.returncode, answer.stdout) == (1, ""), answer.stderr
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_submission_takes_what_no_draft_keeps_and_tells_what_was_made_for_it(
+    desk: Desk, dialtone: Dialtone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = await desk.ready()
+    monkeypatch.setenv("CHOSEN", "111111")
+    weak = await dialtone("draft", "submit", draft, "--pin-from", "CHOSEN")
+    assert (weak.returncode, "/pin" in weak.stderr) == (1, True), weak.stderr
+    nothing = await dialtone("draft", "submit", draft, "--password-from", "NOT_SET_ANYWHERE")
+    assert (nothing.returncode, "NOT_SET_ANYWHERE is not set" in nothing.stderr) == (1, True)
+    monkeypatch.setenv("CHOSEN", "719284")
+    submitted = await dialtone("draft", "submit", draft, "--pin-from", "CHOSEN", "--idempotency-key", "once")
+    assert submitted.stdout.strip() in desk.counter.taken
+    (made,) = re.findall("The password that was made: (.+). Keep it", submitted.stderr)
+    again = await dialtone("draft", "submit", draft, "--pin-from", "CHOSEN", "--idempotency-key", "once")
+    assert again.stdout == submitted.stdout
+    assert f"The password that was made: {made}. Keep it" in again.stderr
+    assert "nothing new was started" in again.stderr
+    assert "password that was made" not in (await dialtone("draft", "submit", draft)).stderr
+    other = await desk.ready()
+    monkeypatch.setenv("CHOSEN", "correct horse battery staple")
+    chosen = await dialtone("draft", "submit", other, "--password-from", "CHOSEN")
+    assert (chosen.returncode, "password that was made" in chosen.stderr) == (0, False), chosen.stderr
+    assert desk.counter.taken[chosen.stdout.strip()].credentials.password_hash

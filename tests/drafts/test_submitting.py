@@ -41,6 +41,18 @@ async def test_whoever_comes_back_after_a_death_sees_what_was_made_and_a_colleag
     assert shown["admin"]
 
 
+async def test_whoever_lost_the_answer_sees_what_was_made_by_the_same_request_again_and_by_no_other(desk: Desk) -> None:
+    draft = await desk.ready()
+    first = (await desk.submit(draft, key="lost")).json()["password"]
+    assert first
+    again = await desk.submit(draft, key="lost")
+    assert (again.status_code, again.headers["Idempotent-Replayed"], again.json()["password"]) == (202, "true", first)
+    assert (await desk.submit(draft, key="another")).json()["password"] is None
+    assert (await desk.submit(draft, by="colleague", key="lost")).json()["password"] is None
+    seen = await desk.draft(draft)
+    assert (seen["state"], seen["submitting"], seen.get("password")) == ("submitted", False, None)
+
+
 async def test_a_refused_submission_does_not_free_a_draft_that_another_one_is_ordering(desk: Desk) -> None:
     draft = await desk.ready()
     desk.counter.may_go_on.clear()
