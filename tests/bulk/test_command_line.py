@@ -4,17 +4,15 @@ import asyncio
 import csv
 import io
 import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import uvicorn
 
-from starter.local.stack import ROOT
+from tests import cli
 from tests.bulk.conftest import Works, a_row, as_csv, sqlite_only
 
 Dialtone = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
@@ -28,15 +26,8 @@ async def dialtone(busy: Works, tmp_path: Path) -> AsyncIterator[Dialtone]:
     serving = asyncio.create_task(server.serve([listening]))
 
     async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("DIALTONE_", "TEMPORAL_"))}
-        env |= {"DIALTONE_URL": f"http://127.0.0.1:{listening.getsockname()[1]}", "DIALTONE_API_KEY": busy.keys["admin"]}
-        env |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-        return await asyncio.to_thread(
-            lambda: subprocess.run(
-                [sys.executable, "-m", "starter.cli", "bulk", *arguments],
-                cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False,
-            )
-        )  # fmt: skip
+        env = {"DIALTONE_URL": f"http://127.0.0.1:{listening.getsockname()[1]}", "DIALTONE_API_KEY": busy.keys["admin"]}
+        return await cli.dialtone(("bulk", *arguments), tmp_path, env)
 
     yield run
     server.should_exit = True

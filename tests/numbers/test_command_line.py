@@ -2,17 +2,15 @@
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import uvicorn
 
-from starter.local.stack import ROOT
+from tests import cli
 from tests.numbers.conftest import DRAMA, TENANT, Shop
 
 Dialtone = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
@@ -32,15 +30,8 @@ async def listening_shop(shop: Shop, tmp_path: Path) -> AsyncIterator[Dialtone]:
     serving = asyncio.create_task(server.serve([listening]))
 
     async def run(*arguments: str, by: str = "admin", given: str | None = None) -> subprocess.CompletedProcess[str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("DIALTONE_", "TEMPORAL_"))}
-        env |= {"DIALTONE_URL": f"http://127.0.0.1:{listening.getsockname()[1]}", "DIALTONE_API_KEY": shop.keys[by]}
-        env |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-        return await asyncio.to_thread(
-            lambda: subprocess.run(
-                [sys.executable, "-m", "starter.cli", *arguments],
-                cwd=tmp_path, env=env, input=given, capture_output=True, text=True, timeout=60, check=False,
-            )
-        )  # fmt: skip
+        env = {"DIALTONE_URL": f"http://127.0.0.1:{listening.getsockname()[1]}", "DIALTONE_API_KEY": shop.keys[by]}
+        return await cli.dialtone(arguments, tmp_path, env, given)
 
     yield run
     server.should_exit = True
