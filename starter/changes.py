@@ -11,12 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import (
-    Client,
-    WorkflowFailureError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -24,15 +19,13 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from domain.customers import AccountChange, ChangeOutcome, CustomerChange
 from domain.errors import NotFound, Refused, Unavailable
 from domain.onboarding import Decision
-
-PATIENCE = 5.0
-"""Seconds that a person waits for a change to be carried out, before being told that it will be."""
+from starter.asking import PATIENCE, Gone, decide, is_gone
 
 MOST = 100
 """Changes in one list."""
@@ -110,7 +103,7 @@ class Changes:
                 async for event in handle.fetch_history_events():
                     asked = await self._read(event, asked)
         except (RPCError, RuntimeError, TimeoutError) as error:
-            if not (isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND):
+            if not (is_gone(error)):
                 raise Unavailable(
                     "What waits to be decided cannot be looked up right now. Try again in a moment.",
                     code="temporal_unavailable",
@@ -161,7 +154,7 @@ class Changes:
                 seen = await self._client.get_workflow_handle(_id(workflow, account_id, key)).describe()
                 return str((await seen.memo()).get(_ASKED_BY) or "") or None
         except (RPCError, RuntimeError, TimeoutError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+            if is_gone(error):
                 raise _none() from error
             raise Unavailable(
                 "Nothing can be decided right now. Try again in a moment.", code="temporal_unavailable", retry_after=PATIENCE
@@ -175,21 +168,11 @@ class Changes:
         Raises ``NotFound`` if no such change waits, ``Refused`` if this person may not or the change cannot be made any more.
         """
         workflow_id = _id(workflow, account_id, key)
+        handle = self._client.get_workflow_handle(workflow_id)
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._client.get_workflow_handle(workflow_id).execute_update(verdict, by)
-        except WorkflowUpdateFailedError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type:
-                raise Refused(error.cause.message, code=error.cause.type) from error
-            raise
-        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                raise _too_late((await self.look(account_id, key)).outcome) from error
-            raise Unavailable(
-                "Nobody answered in time, so it is not known whether this was taken. Look at the customer before you try again.",
-                code="worker_unavailable",
-                retry_after=PATIENCE,
-            ) from error
+            await decide(handle, verdict, by, None, type(None), "customer")
+        except Gone as error:
+            raise _too_late((await self.look(account_id, key)).outcome) from error
         return verdict == "reject" or await self._done(workflow_id)
 
     async def _done(self, workflow_id: str) -> bool:

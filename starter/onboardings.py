@@ -12,11 +12,9 @@ from temporalio.client import (
     Client,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from domain import keys, line_rules, rules
 from domain.access import Principal, member_of
@@ -32,12 +30,10 @@ from domain.ports import Baskets, Catalogue
 from domain.rules import Finding
 from domain.views import OnboardingReader, OnboardingView
 from starter import problems
+from starter.asking import PATIENCE, Gone, cause, decide, is_gone, nobody_answers
 from starter.assessment import assess, attested
 from starter.first_access import FirstAccess, Shown, Wanted
 from workflows.starting import start_options
-
-PATIENCE = 5.0
-"""Seconds that a person waits for Temporal, or for a worker behind it, before being told to come back."""
 
 _WORKFLOW = "onboarding"
 
@@ -223,7 +219,7 @@ class Onboardings:
             async with asyncio.timeout(PATIENCE):
                 await self._client.start_workflow(_WORKFLOW, begin, task_queue=self._task_queue, **start_options(begin))
         except (RPCError, RuntimeError, TimeoutError) as error:
-            _log.warning("start refused by Temporal", extra={"cause": _cause(error)})
+            _log.warning("start refused by Temporal", extra={"cause": cause(error)})
             raise Unavailable(
                 "Orders cannot be accepted right now. Nothing was charged or reserved. "
                 "Send the same request with the same Idempotency-Key again: it will be carried out once.",
@@ -283,9 +279,9 @@ class Onboardings:
             async with asyncio.timeout(patience):
                 answer: OnboardingStatus = await self._handle(onboarding_id).query("state", result_type=OnboardingStatus)
         except (RPCError, RuntimeError, TimeoutError, WorkflowQueryFailedError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+            if is_gone(error):
                 raise NotFound("There is no such onboarding.") from error
-            raise _nobody_answers(error) from error
+            raise nobody_answers(error) from error
         return answer
 
     async def steer(self, onboarding_id: str, update: str, value: Value, update_id: str | None = None) -> OnboardingStatus:
@@ -306,34 +302,10 @@ class Onboardings:
 
     async def _steer(self, onboarding_id: str, update: str, value: Value, update_id: str | None) -> Answer:
         try:
-            async with asyncio.timeout(PATIENCE):
-                answer: Answer = await self._handle(onboarding_id).execute_update(
-                    update, value, id=update_id, result_type=Answer
-                )
-        except WorkflowUpdateFailedError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type:
-                raise Refused(error.cause.message, code=error.cause.type) from error
-            _log.exception("update failed", extra={"update": update, "onboarding": onboarding_id})
-            raise _nobody_answers(error, _unknown_whether_done(update_id)) from error
-        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                await self.view(onboarding_id, None)
-                earlier = await self._answered(onboarding_id, update_id) if update_id else None
-                if earlier is not None:
-                    return earlier
-                raise Refused("This onboarding has ended; it cannot be changed any more.", code="already_finished") from error
-            raise _nobody_answers(error, _unknown_whether_done(update_id)) from error
-        return answer
-
-    async def _answered(self, onboarding_id: str, update_id: str) -> Answer | None:
-        """What this update was answered before the onboarding ended, ``None`` if it never was."""
-        first = self._handle(onboarding_id).get_update_handle(update_id, result_type=Answer)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                answer: Answer = await first.result()
-        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            return None
-        return answer
+            return await decide(self._handle(onboarding_id), update, value, update_id, Answer, "onboarding")
+        except Gone as error:
+            await self.view(onboarding_id, None)
+            raise Refused("This onboarding has ended; it cannot be changed any more.", code="already_finished") from error
 
     def _handle(self, onboarding_id: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(keys.workflow_id(onboarding_id))
@@ -353,11 +325,11 @@ class Onboardings:
                 payloads = first.workflow_execution_started_event_attributes.input.payloads
                 (begin,) = await self._client.data_converter.decode(payloads, [OnboardingInput])
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if is_gone(error):
                 return None
-            raise _nobody_answers(error) from error
+            raise nobody_answers(error) from error
         except (RuntimeError, TimeoutError) as error:
-            raise _nobody_answers(error) from error
+            raise nobody_answers(error) from error
         assert isinstance(begin, OnboardingInput)
         return begin
 
@@ -369,25 +341,3 @@ def _replay(earlier: OnboardingView, fingerprint: str) -> Started:
             "This Idempotency-Key was used for another request before. Use a new key for a new order.",
         )
     return Started(id=earlier.id, state=earlier.state, replayed=True)
-
-
-_ASK_AGAIN = "Nobody answered in time. Ask again: asking changes nothing."
-
-
-def _unknown_whether_done(update_id: str | None) -> str:
-    again = (
-        "Look at the onboarding before you send it again; with an Idempotency-Key it could simply be repeated."
-        if update_id is None
-        else "Send the same again with the same Idempotency-Key: what was done already is answered, and not done twice."
-    )
-    return f"Nobody answered in time, so it is not known whether this was done. {again}"
-
-
-def _nobody_answers(error: BaseException, sentence: str = _ASK_AGAIN) -> Unavailable:
-    _log.warning("no answer from Temporal or its worker", extra={"cause": _cause(error)})
-    return Unavailable(sentence, code="worker_unavailable", retry_after=PATIENCE)
-
-
-def _cause(error: BaseException) -> str:
-    """The kind of failure. Not its message: that may quote what a customer sent."""
-    return f"{type(error).__name__} {error.status.name}" if isinstance(error, RPCError) else type(error).__name__

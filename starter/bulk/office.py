@@ -8,14 +8,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import NoReturn
 
-from temporalio.client import (
-    Client,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from domain import keys
 from domain.access import Principal
@@ -36,13 +31,13 @@ from domain.bulk import (
 from domain.catalogue import Tenant
 from domain.errors import NotFound, Refused, Unavailable
 from domain.onboarding import Decision, State
+from starter.asking import PATIENCE, Gone, answered, cause, decide
 from starter.bulk.checking import RowCheck
 from starter.bulk.files import RawRow
 from starter.onboardings import Onboardings
 from starter.problems import MOST_ERRORS, Problem, ProblemError
 from starter.schemas.orders import CreateOnboarding
 
-PATIENCE = 5.0
 _TENANT = SearchAttributeKey.for_keyword("TenantId")
 _log = logging.getLogger(__name__)
 
@@ -119,34 +114,32 @@ class BulkOffice:
 
         Raises ``Refused`` for an answer that is no, ``Unavailable`` if nobody answers in time.
         """
+        handle = self._client.get_workflow_handle(keys.bulk_workflow_id(run.id))
         if run.state.is_over:
+            # Perhaps by this very decision, whose answer was lost.
+            earlier = await answered(handle, update_id, BulkProgress) if update_id else None
+            if earlier is not None:
+                return earlier
             raise Refused(f"This run is over: it was {run.state.value}. Nothing about it can be changed.", code="run_over")
         if run.state is RunState.ACCEPTED:
             await self._begin(run)
-        handle = self._client.get_workflow_handle(keys.bulk_workflow_id(run.id))
         try:
-            async with asyncio.timeout(PATIENCE):
-                answer: BulkProgress = await handle.execute_update(update, value, id=update_id, result_type=BulkProgress)
-        except WorkflowUpdateFailedError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type:
-                raise Refused(error.cause.message, code=error.cause.type) from error
-            raise _silence(error) from error
-        except (RPCError, RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                raise Refused("This run is over. Nothing about it can be changed.", code="run_over") from error
-            raise _silence(error) from error
-        return answer
+            return await decide(handle, update, value, update_id, BulkProgress, "run")
+        except Gone as error:
+            raise Refused("This run is over. Nothing about it can be changed.", code="run_over") from error
 
     async def undo(self, principal: Principal, run: BulkRun, number: int, reason: str | None, update_id: str | None) -> BulkRow:
         """Undo one row and no other: one that waits is never started, the onboarding of one that was is cancelled.
 
-        Raises ``Refused`` with what to do instead where that is too late, ``NotFound`` for no such row.
+        One that will never be started may be undone again. Raises ``Refused`` with what to do instead where that is too late, ``NotFound`` for no such row.
         """
         row = await self._runs.row(run.id, number)
         if row.state is RowState.WAITING and await self._runs.withdraw(run.id, number):
             return await self._runs.row(run.id, number)
         row = await self._runs.row(run.id, number)
-        if row.state in {RowState.REFUSED, RowState.WITHDRAWN}:
+        if row.state is RowState.WITHDRAWN:
+            return row
+        if row.state is RowState.REFUSED:
             raise Refused("Nothing of this row was started, so there is nothing to undo.", code="nothing_to_undo")
         decision = Decision(actor=principal.actor, person=principal.person, reason=reason)
         try:
@@ -169,7 +162,7 @@ class BulkOffice:
             ) from error
         if row.onboarding_state is not None and row.onboarding_state.is_final:
             raise Refused(
-                f"The onboarding of this row has ended {row.onboarding_state.value} by itself; nothing of it is left to undo.",
+                f"The onboarding of this row has ended already: it is {row.onboarding_state.value}. Nothing of it is left to undo.",
                 code="nothing_to_undo",
             ) from error
         raise error
@@ -251,7 +244,7 @@ class BulkOffice:
                     static_summary=f"{run.total} rows",
                 )
         except (RPCError, RuntimeError, TimeoutError) as error:
-            _log.warning("start of a bulk run refused by Temporal", extra={"cause": type(error).__name__})
+            _log.warning("start of a bulk run refused by Temporal", extra={"cause": cause(error)})
             raise Unavailable(
                 "This is kept, but cannot begin right now. Send the same request again, with the same Idempotency-Key if it had "
                 "one: it will be carried out once.",
@@ -280,13 +273,3 @@ def _error(problem: RowProblem, row: NewRow | None = None) -> ProblemError:
     column = f", column {problem.column}" if problem.column else ""
     where = f"Row {row.number} (line {row.line}{column}): "
     return ProblemError(code=problem.code, detail=where + problem.detail, pointer=f"/{row.number}{problem.pointer or ''}")
-
-
-def _silence(error: BaseException) -> Unavailable:
-    _log.warning("no answer from Temporal or its worker", extra={"cause": type(error).__name__})
-    return Unavailable(
-        "Nobody answered in time, so it is not known whether this was done. Look at the run before you send it again; with an "
-        "Idempotency-Key it could simply be repeated.",
-        code="worker_unavailable",
-        retry_after=PATIENCE,
-    )

@@ -1,6 +1,7 @@
 """A run is paused, resumed, slowed down and cancelled by people, and survives its workers."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import uuid
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError
 
 from domain.access import Principal, Role
 from domain.bulk import BulkInput, NewRun
@@ -74,6 +76,9 @@ async def test_a_cancelled_run_leaves_what_was_started_and_deletes_the_rest(busy
     assert set(end["rows"]) == {"started", "withdrawn"}
     assert end["rows"]["started"] == len(set(busy.starts.asked)) == 10
     assert end["onboardings"] == {"active": 10}
+    again = await busy.decide(run, "cancel", key="c")
+    assert (again.status_code, again.json()["state"]) == (200, "cancelled"), "its answer may have been lost"
+    assert (await busy.decide(run, "cancel", key="another")).json()["code"] == "run_over"
     kept = await busy.database._transactions.read(
         lambda connection: connection.exec_driver_sql("SELECT count(*) FROM bulk_rows WHERE onboarding IS NOT NULL").scalar()
     )
@@ -112,6 +117,8 @@ async def test_undoing_one_row_undoes_that_one(busy: Works) -> None:
     assert {number.onboarding_id for number in held} == {rows[0]["onboarding_id"], rows[2]["onboarding_id"]}
     again = await busy.decide(run, "rows/2/undo")
     assert (again.status_code, again.json()["code"]) == (409, "nothing_to_undo")
+    assert "is cancelled" in again.json()["detail"]
+    assert "by itself" not in again.json()["detail"], "somebody has undone it"
     for row in (rows[0], rows[2]):
         await busy.ask("POST", f"/v1/onboardings/{row['onboarding_id']}/cancel")
 
@@ -121,6 +128,8 @@ async def test_a_row_that_waits_is_undone_by_never_starting_it(busy: Works) -> N
     await busy.decide(run, "pause")
     answer = await busy.decide(run, "rows/6/undo")
     assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn")
+    again = await busy.decide(run, "rows/6/undo")
+    assert (again.status_code, again.json()["state"]) == (200, "withdrawn")
     await busy.decide(run, "throttle", json={"rate": 6000})
     await busy.decide(run, "resume")
     end = await busy.over(run)
@@ -154,6 +163,19 @@ async def test_rows_that_wait_for_an_answer_about_a_substitute_keep_no_place(bus
     # The same numbers once more: these orderers are asked about others, and nobody answers for days.
     orders = [an_order(number, services=service) for number, service in enumerate([*services, [], []], 11)]
     run = await busy.run(as_lines(orders), kind="application/x-ndjson", at_once=3)
+    handle = busy.client.get_workflow_handle(bulk_workflow_id(run))
+
+    async def three_wait() -> bool:
+        return bool((await busy.look(run))["waiting"] == {"orderer": 3})
+
+    async def has_looked_again() -> bool:
+        # By itself it looks after 1, 2, 4, ... 30 seconds, whenever they have come to wait. It may just have ended.
+        with contextlib.suppress(RPCError):
+            await handle.signal("look_again")
+        return bool((await busy.look(run))["left"] == 0)
+
+    await until(three_wait)
+    await until(has_looked_again)
     end = await busy.finished(run)
     assert (end["state"], end["rows"]) == ("finished", {"started": 5})
 
