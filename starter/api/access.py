@@ -1,7 +1,8 @@
 """Who calls, for which white label, and whether they may."""
 
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Path, Request, Response
@@ -14,7 +15,7 @@ from domain.accounts import Account
 from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.views import OnboardingView
-from starter.problems import Problem, ProblemError
+from starter.problems import KINDS, Problem, ProblemError
 from starter.remember import RememberedKeys
 from starter.services import Services
 
@@ -30,6 +31,15 @@ async def services_of(request: Request) -> Services:
 
 
 Work = Annotated[Services, Depends(services_of)]
+
+
+@contextmanager
+def page_tokens() -> Iterator[None]:
+    """Around what reads a page of a list: it says ``ValueError`` to a token that is not its own."""
+    try:
+        yield
+    except ValueError as error:
+        raise Problem("page_token_invalid", KINDS["page_token_invalid"].advice) from error
 
 
 async def _known_parameters(request: Request) -> None:

@@ -11,7 +11,7 @@ from domain.accounts import Account, AccountKind
 from domain.errors import Refused
 from domain.users import Grant, Member
 from starter import problems
-from starter.api.access import AccountId, Authenticated, Caller, OwnAccount, Strict, Work, need
+from starter.api.access import AccountId, Authenticated, Caller, OwnAccount, Strict, Work, need, page_tokens
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
 from starter.people import TooManyInvitations
@@ -42,10 +42,8 @@ async def list_accounts(
     """One level of the tree."""
     need(principal, Right.READ)
     of = parent or principal.scope
-    try:
+    with page_tokens():
         page = await services.accounts.children(of, principal.scope, kind, min(page_size, MOST_PER_PAGE), page_token)
-    except ValueError as error:
-        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     return AccountPage(items=list(page.items), next_page_token=page.next_page_token)
 
 

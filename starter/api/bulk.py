@@ -19,7 +19,7 @@ from domain.bulk import AtOnce, BulkRow, BulkRun, Rate, RowState, Throttle
 from domain.onboarding import Decision
 from domain.orders import Code
 from starter import problems
-from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, DecisionKey, Strict, Work, need, own_tenant, page_tokens
 from starter.api.described import problems as declared
 from starter.bulk.columns import SHORT, columns
 from starter.bulk.files import Format, Unreadable, read
@@ -213,10 +213,8 @@ async def list_bulk_runs(
     """Those of one white label."""
     need(principal, Right.READ)
     tenant = await own_tenant(services, principal, white_label)
-    try:
+    with page_tokens():
         page = await services.bulk_runs.list(tenant.id, min(page_size, 100), page_token)
-    except ValueError as error:
-        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     return RunPage(items=[RunBody.of(run) for run in page.items], next_page_token=page.next_page_token)
 
 
@@ -247,10 +245,8 @@ async def get_rows(
     if form == "csv":
         headers = {"Content-Disposition": f'attachment; filename="bulk-{run.id}.csv"'}
         return StreamingResponse(_as_csv(services, run, state), media_type="text/csv; charset=utf-8", headers=headers)
-    try:
+    with page_tokens():
         page = await services.bulk_runs.rows(run.id, state, min(page_size, MOST_PER_PAGE), page_token)
-    except ValueError as error:
-        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     return RowPage(items=[RowBody.of(row) for row in page.items], next_page_token=page.next_page_token)
 
 

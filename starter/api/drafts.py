@@ -10,7 +10,7 @@ from domain.drafts import DraftChanged, DraftState, Kept
 from domain.errors import NotFound, NumberUnavailable
 from domain.sections import Form, form_named
 from starter import problems
-from starter.api.access import Authenticated, Caller, DecisionKey, IdempotencyKey, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, DecisionKey, IdempotencyKey, Strict, Work, need, own_tenant, page_tokens
 from starter.api.baskets import body_of_basket
 from starter.api.described import problems as declared
 from starter.api.numbers import Number, taken
@@ -93,10 +93,8 @@ async def list_drafts(
     need(principal, Right.ONBOARD)
     tenant = await own_tenant(services, principal, white_label)
     person = principal.person if mine else None
-    try:
+    with page_tokens():
         page = await services.drafts.page(tenant.id, person, state, min(page_size, MOST_PER_PAGE), page_token)
-    except ValueError as error:
-        raise Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     form = form_named(tenant.form.name)
     return DraftPage(items=[DraftSummary.of(draft, form) for draft in page.items], next_page_token=page.next_page_token)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from domain.access import Right
 from domain.numbers import Grade, NumberState
 from starter import problems
-from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
+from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant, page_tokens
 from starter.api.catalogue import chosen
 from starter.api.described import problems as declared
 from starter.api.onboardings import MOST_PER_PAGE
@@ -31,10 +31,8 @@ async def search_numbers(
     """In numeric order."""
     need(principal, Right.READ)
     tenant = await own_tenant(services, principal, white_label)
-    try:
+    with page_tokens():
         page = await services.reader.search_numbers(tenant.id, prefix, state, min(page_size, MOST_PER_PAGE), page_token)
-    except ValueError as error:
-        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     return NumberPage(items=list(page.items), next_page_token=page.next_page_token)
 
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from domain.access import Right
 from domain.onboarding import OnboardingStatus, State
 from domain.views import TimelineEvent
-from starter import additions, events, problems
-from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant
+from starter import additions, events
+from starter.api.access import Authenticated, Caller, IdempotencyKey, Own, Strict, Work, need, own_tenant, page_tokens
 from starter.api.described import problems as declared
 from starter.assessment import ValidityReport, assess, attested, report
 from starter.first_access import Shown
@@ -83,10 +83,8 @@ async def list_onboardings(
     tenant_id = principal.tenant_id
     if white_label is not None:
         tenant_id = (await own_tenant(services, principal, white_label)).id
-    try:
+    with page_tokens():
         page = await services.reader.list(tenant_id, state, min(page_size, MOST_PER_PAGE), page_token)
-    except ValueError as error:
-        raise problems.Problem("page_token_invalid", problems.KINDS["page_token_invalid"].advice) from error
     return OnboardingPage(items=[Onboarding.of(view) for view in page.items], next_page_token=page.next_page_token)
 
 
