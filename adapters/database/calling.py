@@ -92,8 +92,9 @@ def carry_out(connection: Connection, change: CallingChange) -> CallingWrite:
     # Locked before the account's own row, as everywhere.
     connection.execute(_LOCK_ORDER, {"of": orders[0].id})
     orders = connection.execute(_ORDERS, {"of": change.account_id}).all()  # whoever was before us has written by now
-    begin(connection, _get(connection, change.account_id, change.tenant_id if acts else None))
-    if acts and orders[0].tenant_id != change.tenant_id:
+    begin(connection, _get(connection, change.account_id, None))  # the door looked at whose it is
+    if acts and orders[0].tenant_id != change.tenant_id and change.act != "suspend":
+        # A suspension that was taken is carried out wherever the account is: fraud is not over because it has moved.
         raise moved_meanwhile()
     before: Calling = connection.execute(_HOLD, {"of": change.account_id}).scalar_one()
     after = changed(before, change) if acts else before

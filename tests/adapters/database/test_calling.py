@@ -101,8 +101,9 @@ async def test_other_white_labels_and_things_that_are_no_customers_are_not_found
     for account, tenant in ((case.account, "somebody else"), ("nobody", None), (TENANT.id, TENANT.id)):
         with pytest.raises(NotFound):
             await database.calling.get(account, tenant)
-    with pytest.raises(NotFound):
-        await database.calling.change(change(case, "1").model_copy(update={"tenant_id": "somebody else"}))
+    with pytest.raises(Refused) as refused:
+        await database.calling.change(change(case, "1", "resume").model_copy(update={"tenant_id": "somebody else"}))
+    assert refused.value.code == "moved_meanwhile"
 
 
 async def test_rate_groups_are_created_at_the_end_and_changed_where_they_stand(database: Database) -> None:

@@ -178,13 +178,28 @@ async def test_what_the_former_white_label_asked_for_is_not_done_to_a_customer_w
         database.users.invite(someone(case)),
         database.users.offer(someone(case)),
         database.users.add(case.account, TENANT.id, "bo@example.com", ROLE, "key:1"),
+        database.calling.change(calling_change(case, "r", "resume")),
+        database.calling.change(calling_change(case, "d", "set", None, fields={"expires_at"}, expires_at=moment)),
     ):
         with pytest.raises(Refused) as refused:
             await late
         assert refused.value.code == "moved_meanwhile"
-    with pytest.raises(NotFound):
-        await database.calling.change(calling_change(case, "k"))
     assert (await database.existing.record(case.account, OTHER.id), await database.plans.get(case.account)) == before
+
+
+async def test_a_suspension_that_was_taken_is_carried_out_wherever_the_customer_is_by_then(database: Database) -> None:
+    case = await live(database)
+    suspension = calling_change(case, "k")
+    await database.transfers.transfer(moving(case))
+    for _ in range(2):
+        write = await database.calling.change(suspension)
+        assert (write.calling.barred(datetime.now(UTC)), [line.domain for line in write.lines]) == (
+            ("fraud",),
+            [TENANT.sip_domain],
+        )
+    assert (await database.calling.get(case.account, OTHER.id)).suspended_for == ("fraud",)
+    (told,) = [event for event in await database.reader.timeline(case.id) if event.event == "suspended"]
+    assert told.actor == "key:1"
 
 
 async def test_a_customer_who_has_moved_down_is_not_rated_as_the_one_above_asked_before(database: Database) -> None:
