@@ -15,6 +15,7 @@ from domain.credits import Credit
 from domain.customer import Customer
 from domain.existing import AccountRecord
 from domain.forms import Stage
+from domain.mails import MailOrder
 from domain.money import Currency
 from domain.orders import AccountKind, AccountType, Payer
 from domain.rules import Finding, Severity
@@ -69,10 +70,14 @@ class CustomerChange(AccountChange):
 
 
 class CustomerWrite(Value):
-    """What our records made of a change. ``fields`` are those that are different now; ``calling`` is news for the switch."""
+    """What our records made of a change. ``fields`` are those that are different now; ``calling`` is news for the switch.
+
+    ``letter`` is an invitation to be sent to whoever has become the contact.
+    """
 
     fields: tuple[str, ...] = ()
     calling: CallingWrite | None = None
+    letter: MailOrder | None = None
 
 
 class ChangeOutcome(Value):

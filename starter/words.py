@@ -29,9 +29,9 @@ FORGED = Notice(
     advice="Open the message again and press its button, or copy the whole link into the address bar.",
 )
 SUPERSEDED = Notice(
-    title="A newer link has been sent",
-    meaning="This link was replaced, so it does not work any more. Your order is not affected.",
-    advice="Look for the newest message in your inbox, in the spam folder too, and use the link in it.",
+    title="This link has been replaced",
+    meaning="A newer one was sent, or the contact's address has changed since. Your order is not affected.",
+    advice="Look for the newest message in your inbox, in the spam folder too, and use the link in it. If there is none, ask us.",
 )
 FOREIGN = Notice(
     title="That did not come from our page",

@@ -4,6 +4,7 @@ One run per change. Once our records have it, it is carried through; a cancellat
 """
 
 import asyncio
+from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
@@ -11,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Fa
 with workflow.unsafe.imports_passed_through():
     from activities.calling import CallingActivities
     from activities.customers import CustomerActivities
+    from activities.mails import MailActivities
     from activities.voice import VoiceActivities
     from domain.customers import ChangeOutcome, CustomerChange, CustomerWrite
     from domain.onboarding import Decision
@@ -95,6 +97,10 @@ class CustomerWorkflow:
         if write.calling is not None:
             await begin(VoiceActivities.allow_calling, write.calling, options.UNDO, "tell the switch")
             await begin(CallingActivities.confirm_calling, write.calling, options.UNDO, "the switch agrees")
+        if write.letter is not None:
+            # Whom no relay can reach is shown as invited, and can be invited again.
+            with suppress(FailureError):
+                await begin(MailActivities.send_mail, write.letter, options.MAIL, "invitation")
         return ChangeOutcome(done=True)
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.database import alerts, calling, existing, progress, step_keys
+from adapters.database import alerts, calling, contacts, existing, progress, step_keys
 from adapters.database.credits import pay_in
 from adapters.database.statements import PerDialect
 from adapters.database.tables import accounts, customers, onboardings, tenants
@@ -24,6 +24,7 @@ from domain.customers import (
 )
 from domain.errors import NameTaken, Refused
 from domain.existing import AccountRecord, moved_meanwhile
+from domain.mails import MailKind, MailOrder
 from domain.onboarding import Entry, State
 from domain.rules import Finding, blocking
 
@@ -79,7 +80,11 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     if not acts:
         # It is done; only whether the switch knows is for this attempt to see to.
         touched = "late_payment_exempt" in change.patch
-        return CustomerWrite(calling=calling.carry_out(connection, _exemption(change, before)) if touched else None)
+        invited = "contact" in change.patch and contacts.invited(connection, change.account_id) is not None
+        return CustomerWrite(
+            calling=calling.carry_out(connection, _exemption(change, before)) if touched else None,
+            letter=_letter(change, account) if invited else None,
+        )
     if account.tenant_id != change.tenant_id:
         raise moved_meanwhile()
     if change.if_match not in {None, tag(before)}:
@@ -101,13 +106,18 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
     _write(connection, account, after)
     if "low_balance_alert" in fields:
         alerts.change(connection, account.account_id, account.onboarding_id, after.low_balance_alert)
+    invited = contacts.change(connection, change, account, after.contact)
     news = calling.carry_out(connection, _exemption(change, after)) if "late_payment_exempt" in fields else None
     detail = {"fields": ", ".join(fields)}
     if change.approved_by is not None:
         detail["approved_by"] = change.approved_by
     entry = Entry(key=f"customer:{change.key}", at=change.at, event="customer_changed", actor=change.actor, detail=detail)
     progress.append(connection, account.onboarding_id, State.ACTIVE, [entry])
-    return CustomerWrite(fields=fields, calling=news)
+    return CustomerWrite(fields=fields, calling=news, letter=_letter(change, account) if invited else None)
+
+
+def _letter(change: CustomerChange, account: AccountRecord) -> MailOrder:
+    return MailOrder(key=f"customer:{change.key}:invitation", kind=MailKind.INVITATION, onboarding_id=account.onboarding_id)
 
 
 def _write(connection: Connection, account: AccountRecord, after: CustomerDocument) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from adapters.database import notices, progress
+from adapters.database import contacts, notices, progress
 from adapters.database.statements import PerDialect, now
-from adapters.database.tables import mail_log, memberships, numbers, onboardings, tenants, users
+from adapters.database.tables import mail_log, numbers, onboardings, tenants
 from adapters.transactions import Transactions
 from domain.catalogue import Tenant
 from domain.errors import NotFound
@@ -14,23 +14,13 @@ from domain.mails import Mail, MailKind, MailOrder
 from domain.money import Money
 from domain.onboarding import Entry, State
 from domain.quotes import Quote
-from domain.users import email_key
 
 _o = onboardings.c
 _SENT = select(mail_log.c.key).where(mail_log.c.key == bindparam("of"))
 _ABOUT = select(onboardings, tenants.c.settings).join(tenants, tenants.c.id == _o.tenant_id).where(_o.id == bindparam("of"))
 _NUMBERS = select(numbers.c.e164).where(numbers.c.onboarding_id == bindparam("of")).order_by(numbers.c.service, numbers.c.e164)
-_ADMINISTRATOR = (
-    select(users)
-    .join(memberships, memberships.c.member_id == users.c.id)
-    .where(
-        memberships.c.account_id == bindparam("account"),
-        users.c.email_key == bindparam("email"),
-        users.c.password_hash.is_(None),
-        users.c.invited_until > bindparam("moment"),
-    )
-)
 _LOG = PerDialect(mail_log, lambda insert: insert.on_conflict_do_nothing(index_elements=["key"]).returning(mail_log.c.key))
+_TENANT = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
 _STATE = select(_o.state).where(_o.id == bindparam("of")).with_for_update(key_share=True)
 _FOR_OPERATORS = {MailKind.APPROVAL_NEEDED, MailKind.OPERATOR_NEEDED}
 
@@ -65,6 +55,8 @@ def _address(connection: Connection, order: MailOrder) -> Mail | None:
     if row is None:
         raise NotFound("There is no such onboarding, so nobody can be written to about it.")
     tenant: Tenant = row.settings
+    if order.kind is MailKind.INVITATION:
+        return _to_new_contact(connection, order, row.account_id)
     if order.to == "operators" or order.kind in _FOR_OPERATORS:
         recipients: tuple[str, ...] = tenant.operator_emails or (tenant.support_email,)
     else:
@@ -85,11 +77,26 @@ def _address(connection: Connection, order: MailOrder) -> Mail | None:
     return Mail(key=order.key, kind=order.kind, recipients=recipients, facts=facts)
 
 
+def _to_new_contact(connection: Connection, order: MailOrder, account_id: str) -> Mail | None:
+    """For whoever has become the contact of an account and is to set a password; nothing if nobody is any more."""
+    found = contacts.invited(connection, account_id)
+    if found is None:
+        return None
+    user, name = found
+    tenant: Tenant = connection.execute(_TENANT, {"of": user.tenant_id}).scalar_one()
+    facts = {"tenant_name": tenant.name, "support_email": tenant.support_email, "customer_name": name}
+    facts |= {"contact_name": user.name, **_link(user)}
+    return Mail(key=order.key, kind=order.kind, recipients=(user.email,), facts=facts)
+
+
 def _invitation(connection: Connection, row: Any) -> dict[str, object]:
     """The link that the contact, as the new account's administrator, sets a password with; nothing for one who has one."""
-    terms = {"account": row.account_id, "email": email_key(row.order.customer.contact.email), "moment": now()}
-    user = connection.execute(_ADMINISTRATOR, terms).first()
-    return {"user_id": user.id, "invitation": user.invitation, "invited_until": user.invited_until.isoformat()} if user else {}
+    user = contacts.awaited(connection, row.account_id, row.order.customer.contact.email)
+    return _link(user) if user else {}
+
+
+def _link(user: Any) -> dict[str, object]:
+    return {"user_id": user.id, "invitation": user.invitation, "invited_until": user.invited_until.isoformat()}
 
 
 def _facts(order: MailOrder, row: Any, tenant: Tenant, held: list[str]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from adapters.database.statements import PerDialect
 from adapters.database.tables import onboardings, timeline
@@ -22,7 +22,8 @@ _UPDATE = (
             "state": bindparam("new_state"),
             "waits_for": bindparam("new_waits_for"),
             "deadline": bindparam("new_deadline"),
-            "generation": bindparam("new_generation"),
+            # Links that were ended since (``contacts``) stay ended.
+            "generation": case((_c.generation > bindparam("new_generation"), _c.generation), else_=bindparam("new_generation")),
             "needs_attention": bindparam("new_needs_attention"),
             "outcome": bindparam("new_outcome"),
             "updated_at": bindparam("moment"),

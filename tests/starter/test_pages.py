@@ -208,7 +208,7 @@ async def test_a_genuine_link_to_nothing_looks_like_a_forged_one(house: House) -
 
 async def test_an_older_link_says_that_a_newer_one_was_sent(house: House) -> None:
     view = house.onboarding(generation=2)
-    assert page(await house.http.get(house.link(view, 1)), 410).heading == "A newer link has been sent"
+    assert page(await house.http.get(house.link(view, 1)), 410).heading == "This link has been replaced"
     assert page(await house.http.post(house.link(view, 1), data=ACCEPTED, headers=FORM), 410)
     assert house.office.told == []
     assert page(await house.http.get(house.link(view, 2))).heading == "Start your telephone service"
