@@ -36,10 +36,20 @@ class AccountPlan(Value):
     order: Order
     in_force: PlanAssignment
     pending: PlanAssignment | None = None
+    history: tuple[PlanAssignment, ...]
+    """All that were not cancelled, in no order."""
+    moved_at: datetime | None = None
+    """When it came to the white label that it has, from another one."""
 
     def at(self, moment: datetime) -> PlanAssignment:
-        """What decides the charges of that moment, as far as is known now."""
-        return self.pending if self.pending and self.pending.effective_from <= moment else self.in_force
+        """What decides the charges of that moment, as far as is known now. Raises ``Refused`` (``before_the_move``)."""
+        if self.moved_at and moment < self.moved_at:
+            raise Refused(
+                f"The account is this white label's since {self.moved_at:%Y-%m-%d %H:%M} UTC; what it would have been charged before was "
+                "another one's to say. Ask for a later moment.",
+                code="before_the_move",
+            )
+        return arranged(self.history, moment)[0]
 
 
 def arranged(assignments: Sequence[PlanAssignment], now: datetime) -> tuple[PlanAssignment, PlanAssignment | None]:

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.database import progress
 from adapters.database.statements import now
-from adapters.database.tables import accounts, customers, onboardings, plan_assignments, tenants
+from adapters.database.tables import accounts, customers, onboardings, plan_assignments, tenants, timeline
 from adapters.transactions import Transactions
 from domain.account_plans import AccountPlan, PlanAssignment, arranged, may_follow
 from domain.customers import CustomerDetails
@@ -30,6 +30,9 @@ _FIRST_ORDER = (
 # Held by whoever changes the account's plan: one change after the other, and the timeline in the order of its numbers.
 _LOCK_ORDER = select(_o.id).where(_o.id == bindparam("of")).with_for_update(key_share=True)
 _ASSIGNED = select(plan_assignments).where(_p.account_id == bindparam("of"), _p.cancelled_at.is_(None))
+_MOVED_AT = select(func.max(timeline.c.at)).where(
+    timeline.c.onboarding_id == bindparam("of"), timeline.c.event == "transferred"
+)
 _FIRST_LIST = select(tenants.c.settings).where(tenants.c.id == bindparam("of"))
 _ASSIGN = insert(plan_assignments)
 _CANCEL = (
@@ -122,7 +125,8 @@ def _get(connection: Connection, account_id: str, moment: datetime) -> tuple[str
     details: CustomerDetails | None = account.details
     untaxed = {"taxes": None, "tax_rate_basis_points": None} if details and details.moved else {}
     rows = connection.execute(_ASSIGNED, {"of": account_id}).mappings()
-    in_force, pending = arranged([quoted, *(PlanAssignment.model_validate(dict(row)) for row in rows)], moment)
+    history = (quoted, *(PlanAssignment.model_validate(dict(row)) for row in rows))
+    in_force, pending = arranged(history, moment)
     return first.id, AccountPlan(
         account_id=account_id,
         tenant_id=account.parent_id,
@@ -130,6 +134,8 @@ def _get(connection: Connection, account_id: str, moment: datetime) -> tuple[str
         order=first.order.model_copy(update=untaxed),
         in_force=in_force,
         pending=pending,
+        history=history,
+        moved_at=connection.execute(_MOVED_AT, {"of": first.id}).scalar() if untaxed else None,
     )
 
 

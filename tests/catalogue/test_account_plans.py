@@ -66,6 +66,19 @@ async def test_one_change_of_plan_can_be_to_come_and_be_cancelled(works: Exchang
     ] == "office-20"
 
 
+async def test_what_was_charged_at_a_moment_that_is_over_is_told_by_the_plan_that_was_in_force_then(works: Exchange) -> None:
+    account = (await ended(works, await placed(works)))["account_id"]
+    first = (await get(works, f"/v1/accounts/{account}/plan"))["in_force"]["effective_from"]
+    second = (await change(works, account, plan="office-50")).json()["in_force"]["effective_from"]
+    third = (await change(works, account, plan="office-20", price_list="partner")).json()["in_force"]["effective_from"]
+    found = [(await charges(works, account, numbers=1, at=at)) for at in (first, second, third)]
+    assert [(one["plan"], one["price_list"]) for one in found] == [
+        ("office-20", "standard"),
+        ("office-50", "standard"),
+        ("office-20", "partner"),
+    ]
+
+
 async def test_of_many_that_plan_a_change_at_once_one_does(works: Exchange) -> None:
     account = (await ended(works, await placed(works)))["account_id"]
     answers = await asyncio.gather(

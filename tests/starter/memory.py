@@ -277,7 +277,8 @@ class Plans:
             assigned_by=view.requested_by,
             assigned_at=view.created_at,
         )
-        in_force, pending = arranged([first, *self.assigned.get(account_id, [])], datetime.now(UTC))
+        history = (first, *self.assigned.get(account_id, []))
+        in_force, pending = arranged(history, datetime.now(UTC))
         return AccountPlan(
             account_id=account_id,
             tenant_id=view.tenant_id,
@@ -285,6 +286,7 @@ class Plans:
             order=view.order,
             in_force=in_force,
             pending=pending,
+            history=history,
         )
 
     async def assign(self, account_id: str, tenant_id: str, wanted: PlanAssignment) -> AccountPlan:
