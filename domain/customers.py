@@ -110,12 +110,14 @@ def document(account: AccountRecord) -> CustomerDocument:
     )
 
 
-def tag(shown: CustomerDocument) -> str:
+def tag(account: AccountRecord) -> str:
     """What tells two states of the document apart: an entity tag (RFC 9110, 8.8.3) without its quotes.
 
-    Not over the identity number: all else of the document is shown, so that a digest of it would give the number away.
+    Not over the identity number: all else of the document is shown, so that a digest of it would give the number away. That it was changed, the
+    version tells.
     """
-    return hashlib.sha256(shown.model_dump_json(exclude={"identity_number"}).encode()).hexdigest()[:32]
+    shown = document(account).model_dump_json(exclude={"identity_number"})
+    return hashlib.sha256(f"{account.version}:{shown}".encode()).hexdigest()[:32]
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -206,7 +208,7 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *,
         elif after.currency != tenant.currency:
             say("currency_not_sold", "/currency", f"This white label sells in {tenant.currency} only.", "Leave it as it is.")
     most = tenant.decided_alone(tenant.approval.credit_limit_over_minor, after.currency)
-    had, has = _spendable(account, before), _spendable(account, after)
+    had, has = spendable(account, before), spendable(account, after)
     # In another currency the same figure is another limit.
     if most is not None and not approved and has > most and (has > had or after.currency != before.currency):
         unlimited = has == math.inf
@@ -223,7 +225,7 @@ def findings(account: AccountRecord, after: CustomerDocument, tenant: Tenant, *,
     return found
 
 
-def _spendable(account: AccountRecord, shown: CustomerDocument) -> float:
+def spendable(account: AccountRecord, shown: CustomerDocument) -> float:
     """How much the limit lets the customer spend. 0 caps nothing where the parent pays, and gives nothing where it does not (C3)."""
     return shown.credit_limit_minor or (math.inf if account.payer is Payer.PARENT else 0)
 

@@ -44,6 +44,9 @@ class AccountRecord(Value):
     services: int
     numbers: int
     postings: bool
+    has_pin: bool = False
+    version: int = 0
+    """How often its details were changed."""
     ordering: bool = False
 
 

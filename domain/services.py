@@ -154,8 +154,9 @@ def findings(
 
 def _beyond_type(mine: ServiceRecord, after: ServiceSettings, tenant: Tenant) -> list[Finding]:
     """What the change asks for that the service's type does not include. What it has already, it keeps: types change, services stay."""
-    kind = tenant.service_type(mine.type)
-    if kind is None:  # as of a white label that it was moved to, which does not sell this
+    # Of a white label that it was moved to, and that does not sell this: then what its default type includes.
+    kind = tenant.service_type(mine.type) or tenant.service_type(None)
+    if kind is None:
         return []
     before = mine.document
     changed = tuple(

@@ -1,15 +1,17 @@
 """A customer moves to another white label (S5-25, C12): who may have that done, and what it needs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from domain.calling import CallingWrite, RateGroup, rate_group_for
 from domain.catalogue import PriceList, Tenant
 from domain.customer import LongText
-from domain.customers import AccountChange
+from domain.customers import AccountChange, document, spendable
 from domain.existing import AccountRecord
 from domain.orders import AccountKind, Payer
-from domain.rules import Finding
+from domain.rules import Finding, Severity
+from domain.services import ServiceRecord
 
 
 class Transfer(AccountChange):
@@ -67,4 +69,26 @@ def findings(account: AccountRecord, to: Tenant, plan: str | None, at: datetime)
     if rate_group_of(account, to, at) is None and "no_rate_group" not in account.calling.barred(at):
         message = "That white label has no rate group that is valid today, so the customer could make no calls from then on."
         say("no_rate_group", "/to", message, "Give it one first, or choose another white label.")
+    return found
+
+
+def warnings(account: AccountRecord, services: Sequence[ServiceRecord], to: Tenant) -> list[Finding]:
+    """What the new white label has to know of, and what keeps nothing from being moved."""
+    found: list[Finding] = []
+
+    def say(code: str, message: str, fix: str) -> None:
+        found.append(Finding(code=code, severity=Severity.WARNING, pointer="/to", message=message, fix=fix))
+
+    if account.has_pin:
+        say("pin_ends", "The account's PIN is known to the white label that is left, so it ends.", "Agree on a new one.")
+    most = to.decided_alone(to.approval.credit_limit_over_minor, account.currency)
+    if most is not None and spendable(account, document(account)) > most:
+        message = "What the customer may spend stays, and is more than one person decides about at that white label."
+        say("credit_limit_needs_approval", message, "Look at the credit limit.")
+    sold = {one.code for one in to.service_types}
+    if strange := sorted({service.type for service in services if service.type} - sold):
+        message = (
+            f"That white label does not sell {', '.join(strange)}: such services stay, within what its default type includes."
+        )
+        say("service_type_not_sold", message, "Add the type there if they are to be changed as before.")
     return found

@@ -8,7 +8,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowFailureError
@@ -34,6 +34,9 @@ _ASKED_BY = "asked_by"
 _FINGERPRINT = "fingerprint"
 _TENANT = SearchAttributeKey.for_keyword("TenantId")
 _log = logging.getLogger(__name__)
+
+
+C = TypeVar("C", bound=AccountChange)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,26 @@ class Changes:
         """
         await self.start(workflow, change, fingerprint)
         return await self._done(_id(workflow, change.account_id, change.key))
+
+    async def before(self, workflow: str, kind: type[C], account_id: str, key: str, fingerprint: str) -> C | None:
+        """The change that was asked for with this key already, if one was. What became of it is its answer (``finished``),
+        whatever the account is like by now.
+
+        Raises ``Refused`` (``idempotency_key_reused``), ``Unavailable``.
+        """
+        handle, decode = self._client.get_workflow_handle(_id(workflow, account_id, key)), self._client.data_converter.decode
+        try:
+            async with asyncio.timeout(PATIENCE):
+                began = (await anext(handle.fetch_history_events())).workflow_execution_started_event_attributes
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise _unknown_key() from error
+        if noted := began.memo.fields.get(_FINGERPRINT):
+            (said,) = await decode([noted], [str])
+            _expect(said, fingerprint)
+        change: C = (await decode(began.input.payloads, [kind]))[0]
+        return change
 
     async def start(self, workflow: str, change: AccountChange, fingerprint: str) -> None:
         """Have it begun, and do not wait. Raises ``Refused`` (``idempotency_key_reused``), ``Unavailable`` without Temporal."""
@@ -175,6 +198,10 @@ class Changes:
             raise _too_late((await self.look(account_id, key)).outcome) from error
         return verdict == "reject" or await self._done(workflow_id)
 
+    async def finished(self, workflow: str, account_id: str, key: str) -> bool:
+        """What became of a change, as ``carry_out``."""
+        return await self._done(_id(workflow, account_id, key))
+
     async def _done(self, workflow_id: str) -> bool:
         handle = self._client.get_workflow_handle(workflow_id, result_type=ChangeOutcome)
         try:
@@ -195,11 +222,19 @@ async def expect_same(client: Client, workflow_id: str, fingerprint: str) -> Non
             first = await client.get_workflow_handle(workflow_id).describe()
             said = await first.memo_value(_FINGERPRINT, default=fingerprint, type_hint=str)
     except (RPCError, RuntimeError, TimeoutError) as error:
-        raise Unavailable(
-            "What this Idempotency-Key stands for cannot be looked up right now. Nothing was changed; send the same again.",
-            code="temporal_unavailable",
-            retry_after=PATIENCE,
-        ) from error
+        raise _unknown_key() from error
+    _expect(said, fingerprint)
+
+
+def _unknown_key() -> Unavailable:
+    return Unavailable(
+        "What this Idempotency-Key stands for cannot be looked up right now. Nothing was changed; send the same again.",
+        code="temporal_unavailable",
+        retry_after=PATIENCE,
+    )
+
+
+def _expect(said: str, fingerprint: str) -> None:
     if said != fingerprint:
         raise Refused(
             "This Idempotency-Key was used for another request before, so nothing was changed. Use a new key.",

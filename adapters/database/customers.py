@@ -87,7 +87,7 @@ def _change(connection: Connection, change: CustomerChange) -> CustomerWrite:
         )
     if account.tenant_id != change.tenant_id:
         raise moved_meanwhile()
-    if change.if_match not in {None, tag(before)}:
+    if change.if_match not in {None, tag(account)}:
         raise Refused(
             "Somebody has changed this customer since you looked. Look again, then send your change once more.",
             code="changed_meanwhile",

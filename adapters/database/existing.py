@@ -4,7 +4,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 
 from adapters.database import account_plans, tree
 from adapters.database.statements import now
-from adapters.database.tables import accounts, calling, customers, ledger_entries, numbers, onboardings
+from adapters.database.tables import account_pins, accounts, calling, customers, ledger_entries, numbers, onboardings
 from adapters.transactions import Transactions
 from domain.accounts import AccountKind
 from domain.calling import Calling
@@ -16,7 +16,9 @@ from domain.orders import Order
 
 _a, _o, _n = accounts.c, onboardings.c, numbers.c
 _ACCOUNT = (
-    select(accounts, customers.c.details).outerjoin(customers, customers.c.account_id == _a.id).where(_a.id == bindparam("of"))
+    select(accounts, customers.c.details, customers.c.version)
+    .outerjoin(customers, customers.c.account_id == _a.id)
+    .where(_a.id == bindparam("of"))
 )
 _ORDERS = (
     select(_o.id, _o.order, _o.quote)
@@ -39,6 +41,7 @@ _POSTED = (
 )
 _ENDS = [state.value for state in State if state.is_final]
 _RUNNING = select(_o.id).where(_o.account_id == bindparam("of"), _o.state.not_in(_ENDS)).limit(1)
+_PIN = select(account_pins.c.account_id).where(account_pins.c.account_id == bindparam("of"))
 _ROW_OF_CALLING = select(calling.c.calling, calling.c.version, calling.c.switch_version).where(
     calling.c.account_id == bindparam("of")
 )
@@ -129,6 +132,8 @@ def read(connection: Connection, account_id: str) -> AccountRecord:
         services=sum(len(one.order.services) for one in orders),
         numbers=connection.execute(_NUMBERS, of).scalar_one(),
         postings=connection.execute(_POSTED, of).first() is not None,
+        version=row.version or 0,
+        has_pin=connection.execute(_PIN, of).first() is not None,
         ordering=connection.execute(_RUNNING, of).first() is not None,
     )
 

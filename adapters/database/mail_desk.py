@@ -84,7 +84,7 @@ def _to_new_contact(connection: Connection, order: MailOrder, account_id: str) -
         return None
     user, name = found
     tenant: Tenant = connection.execute(_TENANT, {"of": user.tenant_id}).scalar_one()
-    facts = {"tenant_name": tenant.name, "support_email": tenant.support_email, "customer_name": name}
+    facts: dict[str, object] = {"tenant_name": tenant.name, "support_email": tenant.support_email, "customer_name": name}
     facts |= {"contact_name": user.name, **_link(user)}
     return Mail(key=order.key, kind=order.kind, recipients=(user.email,), facts=facts)
 

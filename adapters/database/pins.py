@@ -63,5 +63,5 @@ def begin(connection: Connection, new: NewPin, moment: datetime) -> None:
 
 
 def end(connection: Connection, account_id: str) -> None:
-    """Undo ``begin``."""
+    """The account has no PIN from now on."""
     connection.execute(delete(account_pins).where(_p.account_id == account_id))

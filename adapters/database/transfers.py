@@ -4,7 +4,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, bindparam, delete, literal_column, select, union_all, update
 
-from adapters.database import account_plans, calling, existing, progress, step_keys
+from adapters.database import account_plans, calling, existing, pins, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import (
     accounts,
@@ -135,6 +135,7 @@ def _move(connection: Connection, transfer: Transfer, account: AccountRecord, to
     prices = price_list_for(account, to, transfer.at)
     assert prices is not None  # found above
     _move_people(connection, transfer, to)
+    pins.end(connection, transfer.account_id)  # who has set or checked it knows it, as with passwords
     details = CustomerDetails(customer=account.customer, low_balance_alert=account.low_balance_alert, moved=True)
     connection.execute(_DETAILS.on(connection), {"account_id": transfer.account_id, "details": details})
     assignment = PlanAssignment(
@@ -148,6 +149,8 @@ def _move(connection: Connection, transfer: Transfer, account: AccountRecord, to
     account_plans.move(connection, transfer.account_id, assignment)
     detail = {"from": transfer.tenant_id, "to": to.id, "plan": transfer.plan}
     detail |= {"reason": transfer.reason, "consent": transfer.consent}
+    if account.has_pin:
+        detail["pin"] = "ended"
     entry = Entry(key=f"transferred:{transfer.key}", at=transfer.at, event="transferred", actor=transfer.actor, detail=detail)
     progress.append(connection, account.onboarding_id, State.ACTIVE, [entry])
 

@@ -84,6 +84,9 @@ async def change_customer(
     """
     account = await record_of(services, principal, account_id)
     need(principal, Right.OPERATE)
+    unique = act_key(principal, f"customer:{account_id}", key)
+    if key and (first := await services.changes.before("customer", CustomerChange, account_id, unique, fingerprint)):
+        return await _again(services, principal, first, response)
     tenant = await services.catalogue.tenant(account.tenant_id)
     patch, found = body.patch(account, tenant.country)
     _for_the_operator(principal, account, patch)
@@ -95,7 +98,7 @@ async def change_customer(
     if found and not waits:
         raise problems.of_findings(found)
     change = CustomerChange(
-        key=act_key(principal, f"customer:{account_id}", key),
+        key=unique,
         account_id=account_id,
         tenant_id=account.tenant_id,
         actor=principal.actor,
@@ -107,9 +110,7 @@ async def change_customer(
     )
     if waits:
         await services.changes.start("customer", change, fingerprint)
-        response.status_code = status.HTTP_202_ACCEPTED
-        response.headers["Location"] = f"/v1/accounts/{account_id}/customer/changes/{change.key}"
-        return _answer(account, response).model_copy(update={"waits_for_approval": change.key})
+        return _waiting(change, account, response)
     try:
         done = await services.changes.carry_out("customer", change, fingerprint)
     except Refused as refused:
@@ -117,6 +118,26 @@ async def change_customer(
     if not done:
         response.status_code = status.HTTP_202_ACCEPTED
     return _answer(await services.existing.record(account_id, principal.scope), response, about)
+
+
+async def _again(services: Services, principal: Principal, first: CustomerChange, response: Response) -> CustomerAnswer:
+    """A change that was asked for before: whether it waits still, or how it ended, and the customer as it is by now."""
+    account_id = first.account_id
+    if first.needs_approval and (await services.changes.look(account_id, first.key)).waits:
+        return _waiting(first, await services.existing.record(account_id, principal.scope), response)
+    try:
+        done = await services.changes.finished("customer", account_id, first.key)
+    except Refused as refused:
+        raise _at_its_place(refused) from refused
+    if not done:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return _answer(await services.existing.record(account_id, principal.scope), response)
+
+
+def _waiting(change: CustomerChange, account: AccountRecord, response: Response) -> CustomerAnswer:
+    response.status_code = status.HTTP_202_ACCEPTED
+    response.headers["Location"] = f"/v1/accounts/{change.account_id}/customer/changes/{change.key}"
+    return _answer(account, response).model_copy(update={"waits_for_approval": change.key})
 
 
 ChangeId = Annotated[
@@ -188,7 +209,7 @@ def _for_the_operator(principal: Principal, account: AccountRecord, patch: dict[
 
 
 def _answer(account: AccountRecord, response: Response, about: list[Finding] | None = None) -> CustomerAnswer:
-    response.headers["ETag"] = f'"{customers.tag(customers.document(account))}"'
+    response.headers["ETag"] = f'"{customers.tag(account)}"'
     return CustomerAnswer.of(account, [problems.of_finding(finding) for finding in about or ()])
 
 

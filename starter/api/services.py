@@ -72,6 +72,12 @@ async def change_service(
     """A JSON merge patch (RFC 7396), as `application/merge-patch+json` or `application/json`. Works at once; calls under way go on."""
     account, found, service = await _own(services, principal, account_id, service_id)
     need(principal, Right.OPERATE)
+    unique = act_key(principal, f"service:{service_id}", key)
+    if key and await services.changes.before("service", ServiceChange, account_id, unique, fingerprint):
+        if not await services.changes.finished("service", account_id, unique):
+            response.status_code = status.HTTP_202_ACCEPTED
+        _, _, service = await _own(services, principal, account_id, service_id)
+        return _answer(service, response)
     tenant = await services.catalogue.tenant(account.tenant_id)
     at = account.customer.service_address
     patch, wrong = body.patch(at.country if at else account.customer.home or tenant.country)
@@ -82,7 +88,7 @@ async def change_service(
     if wrong:
         raise problems.of_findings(wrong)
     change = ServiceChange(
-        key=act_key(principal, f"service:{service_id}", key),
+        key=unique,
         account_id=account_id,
         tenant_id=account.tenant_id,
         line=service_id,

@@ -10,10 +10,13 @@ from domain.access import Right
 from domain.accounts import AccountKind
 from domain.customer import LongText
 from domain.errors import NotFound
+from domain.existing import AccountRecord
+from domain.rules import Finding, Severity
 from starter import problems
 from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, act_key, need
 from starter.api.customers import record_of
 from starter.api.described import problems as declared
+from starter.problems import ProblemError
 from starter.schemas.base import Body, PlanCode, WhiteLabel
 
 router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
@@ -38,6 +41,7 @@ class Transferred(BaseModel):
     to: str
     plan: str
     done: bool
+    warnings: list[ProblemError] = Field(default=[], description="What the new white label has to know of")
 
 
 @router.post(
@@ -63,6 +67,10 @@ async def transfer(
     """
     account = await record_of(services, principal, account_id)
     need(principal, Right.ONBOARD)
+    unique = act_key(principal, f"transfer:{account_id}", key)
+    if key and (first := await services.changes.before("transfer", transfers.Transfer, account_id, unique, fingerprint)):
+        done = await services.changes.finished("transfer", account_id, unique)
+        return _answer(first, done, _moved_on(first, account) if done else [], response)
     to = await services.accounts.get((await _white_label(services, body.to)) or body.to, principal.scope)
     if to.kind is not AccountKind.RESELLER or to.status != "active":
         raise NotFound("There is no such white label, or it is not yours to see.")
@@ -71,7 +79,7 @@ async def transfer(
     prices = transfers.price_list_for(account, tenant, now)
     chosen = prices.plan(body.plan) if prices else None
     change = transfers.Transfer(
-        key=act_key(principal, f"transfer:{account_id}", key),
+        key=unique,
         account_id=account_id,
         tenant_id=account.tenant_id,
         actor=principal.actor,
@@ -83,10 +91,31 @@ async def transfer(
     )
     if wrong := transfers.findings(account, tenant, change.plan, now):
         raise problems.of_findings(wrong)
-    done = await services.changes.carry_out("transfer", change, fingerprint)
+    about = transfers.warnings(account, await services.lines.services(account_id), tenant)
+    return _answer(change, await services.changes.carry_out("transfer", change, fingerprint), about, response)
+
+
+def _answer(change: transfers.Transfer, done: bool, about: list[Finding], response: Response) -> Transferred:
     if not done:
         response.status_code = status.HTTP_202_ACCEPTED
-    return Transferred(account_id=account_id, from_=change.tenant_id, to=change.to, plan=change.plan, done=done)
+    return Transferred(
+        account_id=change.account_id,
+        from_=change.tenant_id,
+        to=change.to,
+        plan=change.plan,
+        done=done,
+        warnings=[problems.of_finding(finding) for finding in about],
+    )
+
+
+def _moved_on(first: transfers.Transfer, account: AccountRecord) -> list[Finding]:
+    """That it is somewhere else by now, if a request is sent again so late."""
+    if account.tenant_id == first.to:
+        return []
+    message = f"This was done, and the customer has moved on since: it is white label {account.tenant_id}'s now."
+    return [
+        Finding(code="moved_on", severity=Severity.WARNING, pointer="/to", message=message, fix="Move it again if need be.")
+    ]
 
 
 async def _white_label(services: Work, name: str) -> str | None:

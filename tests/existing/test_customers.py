@@ -107,6 +107,11 @@ async def test_who_has_not_seen_the_newest_state_is_told_and_changes_nothing(hou
     assert (await shown(house, account))["company"] == "First"
     assert (await change(house, account, company="Third", headers={"If-Match": first.headers["ETag"]})).status_code == 200
     current = (await house.ask("GET", f"/v1/accounts/{account}/customer", "upper")).headers["ETag"]
+    hidden = await change(house, account, identity_number="AB123456C")
+    assert hidden.headers["ETag"] != current
+    late = await change(house, account, identity_number="CD123456C", headers={"If-Match": current})
+    assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile"), "of the number, too"
+    current = hidden.headers["ETag"]
     raced = await asyncio.gather(*(change(house, account, company=f"C{at}", headers={"If-Match": current}) for at in range(6)))
     assert sorted(answer.status_code for answer in raced) == [200] + [412] * 5
 

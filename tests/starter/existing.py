@@ -62,6 +62,12 @@ class Obedient:
     async def carry_out(self, workflow: str, change: Any, fingerprint: str) -> bool:
         return True
 
+    async def before(self, workflow: str, kind: Any, account_id: str, key: str, fingerprint: str) -> None:
+        return None
+
+    async def finished(self, workflow: str, account_id: str, key: str) -> bool:
+        return True
+
     async def start(self, workflow: str, change: Any, fingerprint: str) -> None:
         pass
 
