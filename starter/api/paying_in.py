@@ -81,15 +81,20 @@ async def pay_in(
     if tenant is not None and needs_approval(tenant, credit.amount_minor, account.currency):
         waiting = _asked_for(principal, tenant, credit, key)
         await services.changes.start("customer", waiting, fingerprint)
+        # Sent again, it may have been decided by now.
+        waits = (await services.changes.look(account.id, waiting.key)).waits
+        if not waits and await services.changes.finished("customer", account.id, waiting.key):
+            response.headers["Idempotent-Replayed"] = "true"
+        else:
+            response.status_code = status.HTTP_202_ACCEPTED
+            response.headers["Location"] = f"/v1/accounts/{account.id}/customer/changes/{waiting.key}"
         record = await services.existing.record(account.id, principal.scope)
-        response.status_code = status.HTTP_202_ACCEPTED
-        response.headers["Location"] = f"/v1/accounts/{account.id}/customer/changes/{waiting.key}"
         return CreditAnswer(
             account_id=account.id,
             amount_minor=credit.amount_minor,
             balance_minor=record.balance_minor,
             currency=record.currency,
-            waits_for_approval=waiting.key,
+            waits_for_approval=waiting.key if waits else None,
         )
     credited = await cast("Credits", services.credits).pay_in(credit)
     if credited.replayed:

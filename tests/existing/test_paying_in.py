@@ -22,11 +22,16 @@ async def test_more_than_one_person_may_lend_is_paid_in_when_another_has_approve
         assert (await house.ask("POST", f"{place}/approve", by)).status_code == status
     approved = await house.ask("POST", f"{place}/approve", "approver")
     assert (approved.status_code, approved.json()["balance_minor"]) == (200, 120_001), approved.text
+    late = await pay(house, account, 60_001, key=key)
+    assert (late.status_code, late.json()["balance_minor"], late.json()["waits_for_approval"]) == (201, 120_001, None)
     told = [event for event in await house.timeline(view["id"]) if event["event"] == "account_credited"][-1]
     assert (told["actor"], told["detail"]["amount_minor"]) == (view["requested_by"], "60001")
     assert told["detail"]["approved_by"] not in {None, told["actor"]}
-    rejected = await pay(house, account, 70_000)
+    key = str(uuid.uuid4())
+    rejected = await pay(house, account, 70_000, key=key)
     assert (await house.ask("POST", f"{rejected.headers['Location']}/reject", "approver")).status_code == 200
+    late = await pay(house, account, 70_000, key=key)
+    assert (late.status_code, late.json()["code"]) == (409, "approval_rejected"), "and does not wait any more"
     assert (await house.account(account))["balance_minor"] == 120_001
     books = await house.database.books.read()
     assert all(one.balance_minor == one.entries_minor for one in books.accounts)
