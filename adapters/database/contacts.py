@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from adapters.database import progress
 from adapters.database.offers import withdraw_offer
 from adapters.database.statements import now
-from adapters.database.tables import accounts, customers, memberships, offers, onboardings, sessions, users
+from adapters.database.tables import accounts, customers, memberships, offers, onboardings, sessions, timeline, users
 from adapters.database.users import add_user, end_password, find_user, join, new_link, rights_over
 from domain.access import Role, member_of
 from domain.customer import Contact
@@ -17,11 +17,18 @@ from domain.onboarding import Entry, State
 from domain.users import Grant, email_key
 
 _a, _o, _m, _u = accounts.c, onboardings.c, memberships.c, users.c
-# An order that is under way is its workflow's: its link is ended by correcting it or sending a new one.
+# An order that is under way is its workflow's: its link ends with going live, or by correcting it or sending a new one.
 _END_LINKS = (
     update(onboardings)
     .where(_o.account_id == bindparam("account"), _o.state == State.ACTIVE.value)
     .values(generation=_o.generation + 1)
+)
+_END_LINK = update(onboardings).where(_o.id == bindparam("of")).values(generation=_o.generation + 1)
+_ORDER = select(_o.order, _o.created_at).where(_o.id == bindparam("of"))
+_CHANGES = (
+    select(timeline.c.detail)
+    .join(onboardings, _o.id == timeline.c.onboarding_id)
+    .where(_o.account_id == bindparam("account"), timeline.c.event == "customer_changed", timeline.c.at >= bindparam("since"))
 )
 _OF_ADDRESS = (
     select(users, _m.role, _m.rights, _m.onboarding_id.label("by_order"))
@@ -68,6 +75,20 @@ def change(connection: Connection, by: CustomerChange, account: AccountRecord, t
     entry = Entry(key=f"customer:{by.key}:user", at=by.at, event="user_changed", actor=by.actor, detail=detail)
     progress.append(connection, account.onboarding_id, State.ACTIVE, [entry])
     return invited(connection, account.account_id) is not None
+
+
+def end_late_link(connection: Connection, onboarding_id: str, account_id: str) -> None:
+    """An addition that goes live: its link ends if it was sent to somebody who has ceased to be the contact meanwhile."""
+    order = connection.execute(_ORDER, {"of": onboarding_id}).one()
+    now_known = connection.execute(_NOW, {"account": account_id}).first()
+    if now_known is None or email_key(now_known.details.customer.contact.email) == email_key(
+        order.order.customer.contact.email
+    ):
+        return
+    since = connection.execute(_CHANGES, {"account": account_id, "since": order.created_at}).scalars()
+    # An order whose address was corrected by itself keeps the link that was sent there.
+    if any("contact.email" in detail.get("fields", "").split(", ") for detail in since):
+        connection.execute(_END_LINK, {"of": onboarding_id})
 
 
 def invited(connection: Connection, account_id: str) -> tuple[Row[Any], str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.database import alerts, calling, existing, handover, ledger, numbers, pins, progress, step_keys
+from adapters.database import alerts, calling, contacts, existing, handover, ledger, numbers, pins, progress, step_keys
 from adapters.database.statements import PerDialect, now
 from adapters.database.tables import accounts, onboardings
 from adapters.transactions import Transactions
@@ -214,6 +214,7 @@ def _go_live(connection: Connection, order: GoLive) -> None:
     progress.write(connection, order.progress, moment, order.terms)
     if acts and order.adds:
         existing.require_active(connection, order.account_id)
+        contacts.end_late_link(connection, payment.onboarding_id, order.account_id)
         ledger.post(connection, order, moment)
     elif acts:
         if not connection.execute(_ACTIVATE, {"of": order.account_id, "moment": moment}).rowcount:
