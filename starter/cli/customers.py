@@ -166,6 +166,8 @@ def transfer(
     output.print_facts(
         [("Account", found["account_id"]), ("From", found["from"]), ("To", found["to"]), ("Plan", found["plan"])]
     )
+    for warning in found["warnings"]:
+        output.say(warning["detail"])
     if not found["done"]:
         output.say("It is kept, and carried out as soon as a worker can.")
 
