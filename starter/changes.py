@@ -80,7 +80,7 @@ class Changes:
             async with asyncio.timeout(PATIENCE):
                 began = (await anext(handle.fetch_history_events())).workflow_execution_started_event_attributes
         except (RPCError, RuntimeError, TimeoutError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+            if is_gone(error):
                 return None
             raise _unknown_key() from error
         if noted := began.memo.fields.get(_FINGERPRINT):
