@@ -38,7 +38,7 @@ async def test_a_customer_moves_whole_and_buys_from_its_new_reseller(house: Hous
     paid = (await house.account(UPPER.id))["balance_minor"]
     answer = await transfer(house, account, "northway")
     assert answer.status_code == 200, answer.text
-    said = {"account_id": account, "from": UPPER.id, "to": OTHER.id, "plan": "north-1", "done": True}
+    said = {"account_id": account, "from": UPPER.id, "to": OTHER.id, "plan": "north-1", "done": True, "warnings": []}
     assert answer.json() == said
     # It is there, and gone from here.
     assert (await house.ask("GET", f"/v1/accounts/{account}", "other")).json()["parent_id"] == OTHER.id
