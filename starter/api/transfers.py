@@ -1,8 +1,9 @@
 """A customer moves to another white label (S5-25)."""
 
 from datetime import UTC, datetime
+from typing import cast
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, Field
 
 from domain import transfers
@@ -14,6 +15,7 @@ from starter import problems
 from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fingerprint, Strict, Work, act_key, need
 from starter.api.customers import record_of
 from starter.api.described import problems as declared
+from starter.remember import RememberedKeys
 from starter.schemas.base import Body, PlanCode, WhiteLabel
 
 router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
@@ -49,6 +51,7 @@ class Transferred(BaseModel):
     },
 )
 async def transfer(
+    request: Request,
     account_id: AccountId,
     body: TransferBody,
     principal: Caller,
@@ -83,7 +86,11 @@ async def transfer(
     )
     if wrong := transfers.findings(account, tenant, change.plan, now):
         raise problems.of_findings(wrong)
-    done = await services.changes.carry_out("transfer", change, fingerprint)
+    try:
+        done = await services.changes.carry_out("transfer", change, fingerprint)
+    finally:
+        # Whom the former white label let in here is known no more.
+        cast("RememberedKeys", request.app.state.keys).forget()
     if not done:
         response.status_code = status.HTTP_202_ACCEPTED
     return Transferred(account_id=account_id, from_=change.tenant_id, to=change.to, plan=change.plan, done=done)
