@@ -159,7 +159,7 @@ def numbers(
     pick: Annotated[str, typer.Option(help="Search: next, random, or block")] = "next",
     count: Annotated[int, typer.Option(min=1, max=100, help="Search: how many")] = 10,
     add_all: Annotated[bool, typer.Option("--all", help="Add all that the search lists")] = False,
-    pool: Annotated[str | None, typer.Option(help="The customer account whose kept numbers may be among them")] = None,
+    pool: Annotated[str | None, typer.Option(help="Search: `public`, or the customer whom the draft adds to")] = None,
     region: Annotated[str, typer.Option(help="Country in which numbers without a plus are dialled")] = "GB",
     url: Url = None,
     key: Key = None,
