@@ -1,6 +1,5 @@
 """Commands for drafts: an order put together section by section."""
 
-import json
 from itertools import pairwise
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,10 +8,11 @@ import typer
 
 from domain.drafts import DraftState
 from domain.numbers import Grade
-from starter.cli import output
-from starter.cli.api import CommandFailed, held_in, read_object
+from starter.cli import files, output
+from starter.cli.api import CommandFailed, held_in
 from starter.cli.numbers import WhiteLabel, print_priced
 from starter.cli.onboardings import AsJson, Key, Repeating, Url, connected, tell_what_was_made
+from starter.reading import json_of
 
 app = typer.Typer(no_args_is_help=True, help="Drafts: orders put together section by section, by several people, over days.")
 
@@ -107,7 +107,7 @@ def set_section(
             for entry in fields:
                 _put(body, entry)
         else:
-            body = read_object(what[0])
+            body = files.json_object(what[0])
         _show(api.send("PUT", _path(draft, "sections", section), body, if_match=seen), as_json)
 
 
@@ -118,7 +118,7 @@ def _put(body: dict[str, Any], entry: str) -> None:
     if name.endswith(":"):
         name = name.removesuffix(":")
         try:
-            value = json.loads(text)
+            value = json_of(text)
         except ValueError as error:
             raise CommandFailed(f"{text} is not JSON. Write {name}={text} if it is a text.") from error
     steps = name.split(".")
