@@ -1,5 +1,6 @@
 """Commands for drafts: an order put together section by section."""
 
+import json
 from itertools import pairwise
 from typing import Annotated, Any
 from urllib.parse import quote
