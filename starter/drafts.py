@@ -51,8 +51,8 @@ from starter.schemas.orders import CreateOnboarding
 _POOL_OF_ANOTHER = Finding(
     code="pool_of_another",
     pointer="/pool",
-    message="These numbers are kept for a customer whom this draft adds nothing to, and no other can order them.",
-    fix="Name that customer in the draft first (account_id), or choose numbers of the public pool.",
+    message="These numbers are kept for a customer whom this draft adds nothing to.",
+    fix="Choose from the public pool, or name that customer as account_id first.",
 )
 
 
