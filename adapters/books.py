@@ -135,9 +135,10 @@ class BookReader:
         """The letters in the mailbox, each once, with the onboarding that it is about as the letter itself tells it."""
         domain = self._settings.mail_from.rsplit("@", 1)[-1].rstrip("> ")
         written = {message_id(letter.key, domain): letter.onboarding_id for letter in letters}
-        for found, text in {str(message["message_id"]): str(message["text"]) for message in mailbox}.items():
-            link = _LINK.search(text)
-            yield DeliveredBook(message_id=found, onboarding_id=link[1] if link else written.get(found))
+        for found, message in {str(message["message_id"]): message for message in mailbox}.items():
+            link = _LINK.search(str(message["text"]))
+            about = link[1] if link else written.get(found)
+            yield DeliveredBook(message_id=found, onboarding_id=about, kind=str(message["kind"]))
 
 
 async def _fetch(url: str, who: str, **query: str) -> dict[str, Any]:

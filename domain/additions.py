@@ -8,7 +8,7 @@ from domain.orders import Order, Segment
 from domain.rules import Finding
 
 OF_THE_ORDER = frozenset(
-    {"account_id", "services", "plan", "basket", "substitutes", "acknowledged_warnings", "notifications", "afterwards"}
+    {"account_id", "services", "basket", "substitutes", "acknowledged_warnings", "notifications", "afterwards"}
 )
 """Fields of ``Order`` that such an order has; all others are the account's."""
 _OF_THE_ACCOUNT = (frozenset(Order.model_fields) | {"password", "pin"}) - OF_THE_ORDER
@@ -25,7 +25,7 @@ def order_for(account: AccountRecord, asked: Order) -> Order:
             "payer": account.payer,
             "account_type": account.account_type,
             "segment": account.segment,
-            "plan": asked.plan or account.plan,
+            "plan": account.plan,
             "price_list": account.price_list,
             "taxes": account.taxes,
             "tax_rate_basis_points": account.tax_rate_basis_points,

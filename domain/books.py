@@ -120,10 +120,11 @@ class LetterBook(Value):
 
 
 class DeliveredBook(Value):
-    """A letter that lies in the mailbox. ``onboarding_id`` is read from the letter itself."""
+    """A letter that lies in the mailbox. ``onboarding_id`` and ``kind`` are read from the letter itself."""
 
     message_id: str
     onboarding_id: str | None
+    kind: str = ""
 
 
 class Books(Value):

@@ -136,7 +136,6 @@ class Wish(Value):
     draft: Draft
     numbers: tuple[str, ...] | None = None
     must: tuple[str, ...] = ()
-    pool: Pool | None = None
 
 
 Edit = Callable[[Draft], Wish]

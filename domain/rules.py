@@ -7,7 +7,7 @@ from enum import StrEnum
 from domain.base import Value
 from domain.catalogue import FeatureSet, Tenant
 from domain.forms import Stage
-from domain.numbers import Grade
+from domain.numbers import PUBLIC, Grade
 from domain.orders import AccountType, Administration, Order, Payer, Segment, TermsAcceptance
 from domain.payments import MeansKind
 from domain.quotes import Quote, grades_ordered, quote
@@ -127,6 +127,13 @@ def findings(
             elif e164 not in explicit_grades:
                 say("number_unknown", pointer, "This number is not in the inventory.", "Search for one that is available.")
             seen.add(e164)
+        if service.numbers.criteria is not None and service.numbers.criteria.pool not in {PUBLIC, order.account_id}:
+            say(
+                "pool_of_another",
+                f"/services/{position}/numbers/criteria/pool",
+                "These numbers are kept for a customer whom this order adds nothing to.",
+                "Choose from the public pool, or name that customer as account_id.",
+            )
     if order.segment is Segment.RESIDENTIAL:
         found += _beyond(order, tenant.residential)
     if order.customer.service_address is None and any(

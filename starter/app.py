@@ -111,6 +111,7 @@ async def compose(settings: Settings) -> AsyncIterator[Services]:
             access=access,
             credits=database.credits,
             pins=AccountPinOffice(database.pins, database.users, secrets),
+            forget_catalogue=catalogue.forget,
             probes={"database": database.ping, "temporal": temporal_answers},
         )
 

@@ -174,5 +174,5 @@ def _of_numbers(kept: Kept) -> Iterator[Finding]:
             fix = "Save any section, and it is held again."
             yield Finding(code="number_not_held", pointer=place, message=message, fix=fix, severity=Severity.INFO)
         else:
-            message = "This number cannot be had any more: somebody else has it, or it rests."
+            message = "This number cannot be had any more: somebody else has it or keeps it, or it rests."
             yield Finding(code="number_unavailable", pointer=place, message=message, fix="Remove it, and choose another one.")

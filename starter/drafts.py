@@ -35,6 +35,7 @@ from domain.drafts import (
 from domain.errors import NotFound, Refused
 from domain.existing import AccountBook, AccountRecord
 from domain.forms import Stage
+from domain.numbers import PUBLIC
 from domain.ports import Catalogue
 from domain.rules import Finding
 from domain.sections import Form, field_of, form_named
@@ -46,6 +47,13 @@ from starter.first_access import Shown
 from starter.onboardings import Onboardings
 from starter.problems import Problem
 from starter.schemas.orders import CreateOnboarding
+
+_POOL_OF_ANOTHER = Finding(
+    code="pool_of_another",
+    pointer="/pool",
+    message="These numbers are kept for a customer whom this draft adds nothing to.",
+    fix="Choose from the public pool, or name that customer as account_id first.",
+)
 
 
 class Drafting:
@@ -131,14 +139,19 @@ class Drafting:
     async def add_numbers(
         self, draft: Draft, form: Form, service: int, numbers: Sequence[str], pool: str | None, seen: int | None
     ) -> Kept:
-        """Add numbers (E.164) to a service, all or none. Raises ``NumberUnavailable`` with those that cannot be had."""
+        """Add numbers (E.164) to a service, all or none. Raises ``NumberUnavailable`` with those that cannot be had.
+
+        ``pool`` may only be the public one or the draft's own customer's: the order could take them from no other.
+        """
 
         def edit(now: Draft, at: datetime) -> Draft:
+            if pool not in {None, PUBLIC, now.account_id}:
+                raise problems.of_findings([_POOL_OF_ANOTHER])
             section = _home(form, "services.numbers")
             unseen(now, seen, [section])
             return bounded(self._entered(now, section, with_numbers(now, service, numbers), at))
 
-        return await self._change(draft.id, edit, must=numbers, pool=pool)
+        return await self._change(draft.id, edit, must=numbers)
 
     async def remove_number(self, draft: Draft, form: Form, number: str, seen: int | None) -> Kept:
         """Take a number (E.164) out; one that is not in it is no error."""
@@ -333,11 +346,10 @@ class Drafting:
         draft_id: str,
         edit: Callable[[Draft, datetime], Draft],
         must: Sequence[str] = (),
-        pool: str | None = None,
     ) -> Kept:
         def wished(now: Draft) -> Wish:
             after = edit(changeable(now), datetime.now(UTC))
-            return Wish(draft=after, numbers=_wanted(after), must=tuple(must), pool=pool)
+            return Wish(draft=after, numbers=_wanted(after), must=tuple(must))
 
         return await self._drafts.change(draft_id, wished)
 

@@ -11,16 +11,15 @@ _WAITS = {
     "orderer": "A number was lost to somebody else; whether the one held in its place is taken has to be answered.",
 }
 _ENDS = {
-    State.REJECTED: "The customer was not created: the order was refused",
-    State.EXPIRED: "The customer was not created: nobody acted in time",
-    State.DECLINED: "The customer was not created: the payment was declined",
-    State.CANCELLED: "The order was cancelled",
-    State.FAILED: "The customer could not be created",
+    State.REJECTED: "the order was refused",
+    State.EXPIRED: "nobody acted in time",
+    State.DECLINED: "the payment was declined",
 }
 
 
 def message(view: OnboardingView) -> str:
     """Where it stands and what was done, in one or two sentences."""
+    adds = view.order.account_id is not None
     if view.state is State.ACTIVE:
         lines, numbers = len(view.order.services), len(view.numbers)
         charged = Money(minor=view.charged_minor, currency=view.quote.currency)
@@ -29,13 +28,23 @@ def message(view: OnboardingView) -> str:
             f"{numbers} {_plural('number', numbers)} assigned",
             f"{charged} charged",
         ]
-        return f"Your new customer has been successfully created: {', '.join(did)}."
+        done = "The services have been added to your customer" if adds else "Your new customer has been successfully created"
+        return f"{done}: {', '.join(did)}."
     if view.state.is_final:
         code = f" ({view.outcome.code})" if view.outcome and view.outcome.code else ""
-        return f"{_ENDS[view.state]}{code}. Nothing is left behind: what was held or taken has been given back."
+        return f"{_ended(view.state, adds)}{code}. Nothing is left behind: what was held or taken has been given back."
     if view.state is State.COMPENSATING:
         return "The order is being undone."
-    return f"The customer is being created. {_WAITS.get(view.waits_for or '', 'Nothing is to be done.')}"
+    doing = "The services are being added" if adds else "The customer is being created"
+    return f"{doing}. {_WAITS.get(view.waits_for or '', 'Nothing is to be done.')}"
+
+
+def _ended(state: State, adds: bool) -> str:
+    if state is State.CANCELLED:
+        return "The order was cancelled"
+    if state is State.FAILED:
+        return "The services could not be added" if adds else "The customer could not be created"
+    return f"{'The services were not added' if adds else 'The customer was not created'}: {_ENDS[state]}"
 
 
 def _plural(word: str, count: int) -> str:

@@ -1,6 +1,7 @@
 """Errors as HTTP says them: RFC 9457 problems. The only place where an error of the product becomes a status."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from starlette.routing import compile_path
 
 from domain.errors import DialtoneError, NotFound, Refused, Unavailable
 from domain.rules import Finding, Severity
+from starter.reading import NameTwice
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
@@ -214,13 +216,33 @@ def _count(errors: int) -> str:
     return "One thing in the request must be mended." if errors == 1 else f"{errors} things in the request must be mended."
 
 
+_NO_DAY = ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact")
+_NO_MOMENT = ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid")
 _SENTENCES = {
     "missing": "This is missing. Add it.",
     "extra_forbidden": "There is no such field. Check its spelling or remove it.",
     "json_invalid": "This is not well-formed JSON.",
-    "model_attributes_type": "This must be a JSON object.",
     "string_unicode": "This text is not valid Unicode.",
+    "none_required": "This must be null.",
+    "union_tag_not_found": "The field that says which kind it is is missing. Add it.",
+    **dict.fromkeys(_NO_DAY, "This is not a date. Write it as 2027-03-31."),
+    **dict.fromkeys(_NO_MOMENT, "This is not a date with a time. Write it as 2027-03-31T09:00:00Z."),
+    "timezone_aware": "This is a time without its zone. Write it as 2027-03-31T09:00:00Z.",
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "This must be a JSON object."),
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "This must be a JSON array."),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "This must be a whole number."),
+    **dict.fromkeys(("float_type", "float_parsing"), "This must be a number."),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "This must be true or false."),
+    "string_type": "This must be text.",
 }
+# What pydantic calls things, which are Python's names and not JSON's.
+_WORDS = (
+    (re.compile(r"^(?:Input|String|Tuple|List|Set|Dictionary|Data) (?=should )"), "This "),
+    (re.compile(r" after validation"), ""),
+    (re.compile(r"^Input tag .* expected tags: "), "There is no such kind. Choose from: "),
+    (re.compile(r"\bTrue\b"), "true"),
+    (re.compile(r"\bFalse\b"), "false"),
+)
 
 
 def sentence(kind: str, message: str) -> str:
@@ -228,6 +250,9 @@ def sentence(kind: str, message: str) -> str:
     if kind in _SENTENCES:
         return _SENTENCES[kind]
     text = message.removeprefix("Value error, ").strip()
+    if text == message:
+        for words, ours in _WORDS:
+            text = words.sub(ours, text)
     # Validators of the domain speak of their field: "is not an IANA time zone; ...".
     text = f"This {text}" if text.startswith(("is ", "holds ")) else text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!")) else f"{text}."
@@ -260,7 +285,9 @@ def _of_validation(error: RequestValidationError) -> Problem:
             code = "idempotency_key_missing" if item["type"] == "missing" else "idempotency_key_invalid"
             return Problem(code, KINDS[code].advice)
         if item["type"] == "json_invalid":
-            return Problem("bad_request", "The body is not well-formed JSON.")
+            why = str(item.get("ctx", {}).get("error", ""))
+            twice = why.startswith(NameTwice.BEGINS)
+            return Problem("bad_request", why if twice else "The body is not well-formed JSON.")
         detail = sentence(item["type"], item["msg"])
         if place == "body":
             found.append(ProblemError(code=item["type"], detail=detail, pointer=pointer(location)))

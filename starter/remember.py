@@ -1,7 +1,8 @@
 """A memory of a few seconds for what hardly changes and is asked for with every request.
 
 An API client posts many orders with one key for one white label. Asking the database for both each time would double the
-cost of accepting an order. The price: a revoked key and an old price list work for at most ``SECONDS`` longer.
+cost of accepting an order. The price: what another process changed, such as a key or a price list, works for at most
+``SECONDS`` longer. The process that changes something says ``forget``.
 """
 
 import hashlib

@@ -1,6 +1,5 @@
 """Loads the example data: white labels, their numbers, and API keys for whoever started the stack. May be repeated."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +13,7 @@ from domain.catalogue import Tenant
 from domain.customer import E164
 from starter.local.processes import StackError
 from starter.local.state import EXAMPLES
+from starter.reading import json_of
 
 V = TypeVar("V", bound=Value)
 
@@ -48,10 +48,10 @@ class _Key(Value):
 def read_white_label(file: Path) -> tuple[Tenant, _Account]:
     """A white label from its JSON file and, beside it, ``<slug>.terms.txt``. Raises ``StackError`` for what is not one."""
     try:
-        data: dict[str, Any] = json.loads(file.read_text())
-        terms = {"version": data["price_list"]["version"], "text": file.with_suffix(".terms.txt").read_text()}
+        data: dict[str, Any] = json_of(file.read_text(encoding="utf-8"))
+        terms = {"version": data["price_list"]["version"], "text": file.with_suffix(".terms.txt").read_text(encoding="utf-8")}
         return Tenant.model_validate({**data, "terms": terms}), _Account.model_validate(data.get("account", {}))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackError(f"The white label in {file} cannot be loaded: {_sentence(error)}") from error
 
 
@@ -91,9 +91,9 @@ async def _working_key(database: Database, wanted: _Key, known: str | None) -> s
 
 def _read(file: Path, kind: type[V], under: str | None = None) -> list[V]:
     try:
-        data = json.loads(file.read_text())
+        data = json_of(file.read_text(encoding="utf-8"))
         return [kind.model_validate(entry) for entry in (data[under] if under else data)]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StackError(f"The example data in {file} cannot be loaded: {_sentence(error)}") from error
 
 

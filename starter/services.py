@@ -137,3 +137,5 @@ class Services:
     """PINs of accounts that are active."""
     credits: Credits | None = None
     """Payments into accounts."""
+    forget_catalogue: Callable[[], None] = lambda: None
+    """To be called when what is sold was changed here: the change is in force once it is answered."""

@@ -74,6 +74,12 @@ def sweep(connection: Connection, most: int) -> list[int]:
     return [empty(connection, basket_id) for basket_id in over]
 
 
+def own_pool(connection: Connection, tenant_id: str, account_id: str | None) -> str:
+    """The pool of an active customer account of the tenant; the public one for no such account."""
+    found = connection.execute(_CUSTOMER, {"of": account_id, "tenant": tenant_id}).scalar() if account_id else None
+    return found or PUBLIC
+
+
 def require_customer(connection: Connection, tenant_id: str, account_id: str, *, lock: bool = False) -> None:
     """Raises ``NotFound`` unless this is an active customer account of the tenant (S2-01); locked, it stays that meanwhile."""
     if connection.execute(_LOCK_CUSTOMER if lock else _CUSTOMER, {"of": account_id, "tenant": tenant_id}).first() is None:
@@ -201,10 +207,12 @@ def hold_exactly(connection: Connection, row: Row[Any], wanted: Sequence[str]) -
     wanted = sorted(set(wanted))[:MOST_NUMBERS]
     terms = {"named": wanted, "tenant": row.tenant_id, "pools": [PUBLIC, row.pool], "basket": row.id}
     inside = [number.e164 for number in connection.execute(_CONTENTS, {"of": row.id})]
-    if surplus := [e164 for e164 in inside if e164 not in wanted]:
+    taken = connection.execute(NAMED, terms).scalars().all() if wanted else ()
+    # Also what is still wanted, and kept for a customer whom the basket is not for any more.
+    if surplus := [e164 for e164 in inside if e164 not in taken]:
         connection.execute(_TAKE_OUT, [{"number": e164, "basket": row.id} for e164 in surplus])
     until = _slide(connection, row)
-    if wanted and (taken := connection.execute(NAMED, terms).scalars().all()):
+    if taken:
         put_in = {"key": f"basket:{row.id}", "until": until, "basket": row.id}
         connection.execute(_PUT_IN, [{"number": e164, **put_in} for e164 in taken])
     return _basket(connection, row, until)

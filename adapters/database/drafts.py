@@ -144,10 +144,9 @@ def _with_basket(connection: Connection, wish: Wish) -> tuple[Draft, Basket | No
     if wish.numbers is None:
         return draft, baskets.seen(connection, draft.tenant_id, draft.basket_id) if draft.basket_id else None
     row = baskets.locked_if_usable(connection, draft.tenant_id, draft.basket_id) if draft.basket_id else None
-    pool = wish.pool or draft.pool
+    # As an order may take them: what is there for everybody, and what is kept for the very customer that it adds to.
+    pool = baskets.own_pool(connection, draft.tenant_id, draft.account_id)
     if row is not None and row.pool != pool:
-        if pool != PUBLIC:
-            baskets.require_customer(connection, draft.tenant_id, pool)
         connection.execute(_POOL, {"of": row.id, "new_pool": pool})
         row = baskets.locked_if_usable(connection, draft.tenant_id, row.id)
     if row is None and not wish.numbers:

@@ -1,5 +1,6 @@
 """Who calls, for which white label, and whether they may."""
 
+import json
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from domain.catalogue import Tenant
 from domain.errors import NotFound
 from domain.views import OnboardingView
 from starter.problems import KINDS, Problem, ProblemError
+from starter.reading import each_name_once
 from starter.remember import RememberedKeys
 from starter.services import Services
 
@@ -81,6 +83,15 @@ async def _authenticate(request: Request) -> Principal:
     return principal
 
 
+class _Once(Request):
+    """A request whose body has each name once: of two, another reader of the same body might have taken the other."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), object_pairs_hook=each_name_once)
+        return self._json
+
+
 class Authenticated(APIRoute):
     """A route that asks who calls before it reads the body. By itself the framework parses first: for whoever knocks."""
 
@@ -89,7 +100,7 @@ class Authenticated(APIRoute):
 
         async def authenticated(request: Request) -> Response:
             request.state.principal = await _authenticate(request)
-            return await handle(request)
+            return await handle(_Once(request.scope, request.receive))
 
         return authenticated
 

@@ -265,5 +265,8 @@ async def put_rate_group(
         message, fix = "The rate group ends before it begins.", "Correct one of the two days."
         raise problems.of_findings([Finding(code="ends_before_it_begins", pointer="/valid_until", message=message, fix=fix)])
     group = RateGroup(code=code, **body.model_dump())
-    await services.rate_groups.put_rate_group(tenant.id, group)
+    try:
+        await services.rate_groups.put_rate_group(tenant.id, group)
+    finally:
+        services.forget_catalogue()
     return group

@@ -91,7 +91,10 @@ async def put_price_list(
     prices = body.price_list(code, body.version or today().isoformat())
     if body.version is None and current is not None and prices == current.model_copy(update={"version": prices.version}):
         prices = current
-    kept = await services.prices.put_price_list(tenant.id, prices, principal.actor)
+    try:
+        kept = await services.prices.put_price_list(tenant.id, prices, principal.actor)
+    finally:
+        services.forget_catalogue()
     return PriceListBody.of(kept, tenant.with_price_list(kept), today())
 
 
@@ -174,4 +177,7 @@ async def create_tax(body: TaxInput, principal: Caller, services: Work, white_la
     tenant = await own_tenant(services, principal, white_label)
     if found := _validity_findings(body.valid_from, body.valid_until):
         raise problems.of_findings(found)
-    return await services.prices.create_tax(tenant.id, Tax(**body.model_dump()))
+    try:
+        return await services.prices.create_tax(tenant.id, Tax(**body.model_dump()))
+    finally:
+        services.forget_catalogue()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 
 from domain.access import Right
 from domain.catalogue import Tenant
-from domain.drafts import DraftChanged, DraftState, Kept
+from domain.drafts import DraftChanged, DraftState, Kept, order_body
 from domain.errors import NotFound, NumberUnavailable
 from domain.sections import Form, form_named
 from starter import problems
@@ -16,6 +16,7 @@ from starter.api.described import problems as declared
 from starter.api.numbers import Number, taken
 from starter.api.onboardings import MOST_PER_PAGE
 from starter.draft_entries import readable
+from starter.draft_findings import Assessed
 from starter.drafts import Drafting
 from starter.problems import Problem, ProblemError
 from starter.schemas.base import WhiteLabel
@@ -234,9 +235,16 @@ def _form(tenant: Tenant) -> Form:
 async def _shown(drafting: Drafting, kept: Kept, tenant: Tenant, response: Response) -> DraftBody:
     response.headers["ETag"] = f'"{kept.draft.revision}"'
     assessed = await drafting.assess(kept, tenant)
-    plan = kept.draft.entered.get("plan")
-    basket = kept.basket.model_copy(update={"plan": plan if isinstance(plan, str) else None}) if kept.basket else None
+    basket = kept.basket.model_copy(update=_sold_on(kept, assessed)) if kept.basket else None
     return DraftBody.of(kept, tenant, assessed, body_of_basket(basket, tenant) if basket else None)
+
+
+def _sold_on(kept: Kept, assessed: Assessed) -> dict[str, str | None]:
+    """The plan and the price list of the draft's own price; of what was chosen where it cannot be priced yet."""
+    if assessed.price is not None:
+        return {"plan": assessed.price.plan, "price_list": assessed.price.price_list_code}
+    body = order_body(kept.draft)
+    return {name: body[name] if isinstance(body.get(name), str) else None for name in ("plan", "price_list")}
 
 
 def _changed(error: DraftChanged) -> Problem:

@@ -104,4 +104,4 @@ async def _decided(
     )
     if not await services.changes.carry_out("letter", decided, fingerprint):
         response.status_code = status.HTTP_202_ACCEPTED
-    return Onboarding.of(await services.onboardings.view(view.id, None))
+    return Onboarding.of(await services.onboardings.view(view.id, None), principal)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query, Response, status
 from domain import quarantine
 from domain.access import Right
 from domain.catalogue import Tenant
-from domain.customer import Country
 from domain.errors import NotFound, NumberUnavailable
 from domain.numbers import PUBLIC, Grade, GradedNumber, NumberRecord, NumberSearch, Pick, Pool, Segments
 from domain.quotes import NumberPricing, price_numbers
@@ -17,7 +16,7 @@ from starter import problems
 from starter.api.access import Authenticated, Caller, Strict, Work, need, own_tenant
 from starter.api.catalogue import chosen, today
 from starter.api.described import problems as declared
-from starter.schemas.base import PlanCode, Prefix, PriceListCode, WhiteLabel, e164_prefix
+from starter.schemas.base import PlanCode, Prefix, PriceListCode, RealCountry, WhiteLabel, e164_prefix
 from starter.schemas.numbers import FoundNumbers, KeepNumbers, Kept, NumberActed, ReclaimBody, ReleaseBody
 from starter.services import Services
 
@@ -32,7 +31,7 @@ async def search_free_numbers(
     services: Work,
     count: Annotated[int, Query(ge=1, le=100, description="How many at most; of a block exactly so many")] = 10,
     prefix: Annotated[Prefix | None, Query()] = None,
-    region: Annotated[Country | None, Query(description="The country in which a prefix without a plus is dialled")] = None,
+    region: Annotated[RealCountry | None, Query(description="The country in which a prefix without a plus is dialled")] = None,
     grade: Annotated[list[Grade], Query(max_length=5, description="Any of these; every grade if unset")] = [],  # noqa: B006
     contains: Annotated[list[str], Query(max_length=4, description="Digits that must all occur in the national number")] = [],  # noqa: B006
     pool: Annotated[Pool, Query()] = PUBLIC,

@@ -85,14 +85,14 @@ async def list_onboardings(
         tenant_id = (await own_tenant(services, principal, white_label)).id
     with page_tokens():
         page = await services.reader.list(tenant_id, state, min(page_size, MOST_PER_PAGE), page_token)
-    return OnboardingPage(items=[Onboarding.of(view) for view in page.items], next_page_token=page.next_page_token)
+    return OnboardingPage(items=[Onboarding.of(view, principal) for view in page.items], next_page_token=page.next_page_token)
 
 
 @router.get("/{onboarding_id}", summary="Look at one", responses=declared(403, 404))  # noqa: FAST003 - Own takes it
 async def get_onboarding(principal: Caller, view: Own) -> Onboarding:
     """As its row has it; needs neither a worker nor Temporal."""
     need(principal, Right.READ)
-    return Onboarding.of(view)
+    return Onboarding.of(view, principal)
 
 
 @router.get(

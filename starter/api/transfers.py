@@ -1,8 +1,9 @@
 """A customer moves to another white label (S5-25)."""
 
 from datetime import UTC, datetime
+from typing import cast
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, Field
 
 from domain import transfers
@@ -17,6 +18,7 @@ from starter.api.access import AccountId, Authenticated, Caller, DecisionKey, Fi
 from starter.api.customers import record_of
 from starter.api.described import problems as declared
 from starter.problems import ProblemError
+from starter.remember import RememberedKeys
 from starter.schemas.base import Body, PlanCode, WhiteLabel
 
 router = APIRouter(prefix="/v1/accounts", tags=["Accounts"], route_class=Authenticated, dependencies=[Strict])
@@ -53,6 +55,7 @@ class Transferred(BaseModel):
     },
 )
 async def transfer(
+    request: Request,
     account_id: AccountId,
     body: TransferBody,
     principal: Caller,
@@ -92,7 +95,12 @@ async def transfer(
     if wrong := transfers.findings(account, tenant, change.plan, now):
         raise problems.of_findings(wrong)
     about = transfers.warnings(account, await services.lines.services(account_id), tenant)
-    return _answer(change, await services.changes.carry_out("transfer", change, fingerprint), about, response)
+    try:
+        done = await services.changes.carry_out("transfer", change, fingerprint)
+    finally:
+        # Whom the former white label let in here is known no more.
+        cast("RememberedKeys", request.app.state.keys).forget()
+    return _answer(change, done, about, response)
 
 
 def _answer(change: transfers.Transfer, done: bool, about: list[Finding], response: Response) -> Transferred:

@@ -15,6 +15,7 @@ from typing import IO, Any, Literal
 from domain.bulk import MOST_ROWS, RowProblem
 from starter.bulk.columns import known, path_of, value_of
 from starter.problems import pointer
+from starter.reading import NameTwice, each_name_once
 
 Format = Literal["csv", "ndjson"]
 _DELIMITERS = (",", ";", "\t")
@@ -228,7 +229,10 @@ def _row_of_json(number: int, line: int, written: str) -> RawRow:
         row.problems.append(_not_utf8(None))
         return row
     try:
-        data = json.loads(written)
+        data = json.loads(written, object_pairs_hook=each_name_once)
+    except NameTwice as error:
+        row.problems.append(RowProblem(code="json_invalid", detail=error.msg))
+        return row
     except (ValueError, RecursionError):
         row.problems.append(RowProblem(code="json_invalid", detail="This line is not well-formed JSON."))
         return row

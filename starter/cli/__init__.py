@@ -98,6 +98,11 @@ def main(arguments: list[str] | None = None) -> None:
         output.say(str(error))
     except DialtoneError as error:
         output.say(error.message)
+    except RecursionError:
+        output.say("What was given is nested too deeply, so it was not sent.")
+    except UnicodeEncodeError:
+        # The terminal's bytes that are no UTF-8 (PEP 383), or a file's half of a surrogate pair.
+        output.say("Something that was given is not text in UTF-8, so it cannot be sent. Write it again.")
     except ValidationError as error:
         # Settings from the environment; pydantic's own text would quote their values.
         for problem in error.errors(include_input=False, include_url=False):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from starter.local.state import read_api_keys, read_environment
 
 _ATTEMPTS = 4
 _MOST_WAIT = 10.0
+_NO_ADDRESS = "The address of the API cannot be read. Write it as https://api.example.com."
 
 
 class CommandFailed(Exception):
@@ -29,19 +29,6 @@ def held_in(variable: str, what: str) -> str:
     if not secret:
         raise CommandFailed(f"The environment variable {variable} is not set, so there is no {what} in it.")
     return secret
-
-
-def read_object(file: str) -> dict[str, Any]:
-    """The JSON object in a file, or on standard input for ``-``. Raises ``CommandFailed``."""
-    try:
-        said = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CommandFailed(f"The file {file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise CommandFailed(f"The file {file} is not well-formed JSON in UTF-8.") from error
-    if not isinstance(said, dict):
-        raise CommandFailed(f"The file {file} does not hold a JSON object.")
-    return said
 
 
 @dataclass(frozen=True)
@@ -91,8 +78,17 @@ class Api:
     """
 
     def __init__(self, access: Access, transport: httpx.BaseTransport | None = None) -> None:
+        if not access.api_key.isascii() or not access.api_key.isprintable():
+            # It becomes a header (RFC 9110 section 5.5).
+            raise CommandFailed("This is no API key of Dialtone's: it has characters that no key has. Copy it again.")
+        try:
+            url = httpx.URL(access.url)
+        except httpx.InvalidURL as error:
+            raise CommandFailed(_NO_ADDRESS) from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise CommandFailed(_NO_ADDRESS)
         self._http = httpx.Client(
-            base_url=access.url,
+            base_url=url,
             headers={"Authorization": f"Bearer {access.api_key}", "User-Agent": "dialtone-cli"},
             timeout=30.0,
             transport=transport,
@@ -245,5 +241,7 @@ class Api:
         lines = [str(body["detail"])]
         for error in body.get("errors", ()):
             place = error.get("pointer") or error.get("parameter") or ""
+            if not place and error["detail"] in lines[0]:
+                continue  # the problem is this one error, and has said it
             lines.append(f"  {place}: {error['detail']}" if place else f"  {error['detail']}")
         raise CommandFailed("\n".join(lines))

@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from domain.bulk import RowState, RunState
-from starter.cli import output
+from starter.cli import files, output
 from starter.cli.api import Api, CommandFailed
 from starter.cli.numbers import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, Why, connected
@@ -53,7 +53,7 @@ def check(
     """
     params = {"dry_run": "true", "white_label": white_label, "acknowledge": acknowledge}
     with connected(url, key) as api:
-        report, _ = api.upload("/v1/bulk-runs", file.read_bytes(), _kind(file), None, **params)
+        report, _ = api.upload("/v1/bulk-runs", files.content(file), _kind(file), None, **params)
     if as_json:
         output.print_json(report)
     else:
@@ -96,7 +96,7 @@ def start(
     }
     unique = idempotency_key or str(uuid.uuid4())
     with connected(url, key) as api:
-        run, replayed = api.upload("/v1/bulk-runs", file.read_bytes(), _kind(file), unique, **params)
+        run, replayed = api.upload("/v1/bulk-runs", files.content(file), _kind(file), unique, **params)
         if as_json:
             output.print_json(run)
         else:

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import typer
 
-from starter.cli import output
-from starter.cli.api import account_path, read_object
+from starter.cli import files, output
+from starter.cli.api import account_path
 from starter.cli.calling import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
@@ -106,7 +106,7 @@ def put_price_list(
 
     Example: dialtone price-lists put partner examples/price-lists/partner.json
     """
-    body = read_object(file)
+    body = files.json_object(file)
     with connected(url, key) as api:
         found = api.send("PUT", f"/v1/price-lists/{quote(code, safe='')}", body, white_label=white_label)
     if as_json:

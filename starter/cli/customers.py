@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from starter.cli import output
-from starter.cli.api import CommandFailed, account_path, read_object
+from starter.cli import files, output
+from starter.cli.api import CommandFailed, account_path
 from starter.cli.numbers import WhiteLabel
 from starter.cli.onboardings import AsJson, Key, Url, connected
 
@@ -23,7 +23,7 @@ Patch = Annotated[
 
 def read_patch(file: str | None) -> dict[str, Any]:
     """What a file says is to be changed; nothing without a file. Raises ``CommandFailed``."""
-    return {} if file is None else read_object(file)
+    return {} if file is None else files.json_object(file)
 
 
 def something(patch: dict[str, Any]) -> dict[str, Any]:

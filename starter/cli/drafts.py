@@ -9,10 +9,11 @@ import typer
 
 from domain.drafts import DraftState
 from domain.numbers import Grade
-from starter.cli import output
-from starter.cli.api import CommandFailed, held_in, read_object
+from starter.cli import files, output
+from starter.cli.api import CommandFailed, held_in
 from starter.cli.numbers import WhiteLabel, print_priced
 from starter.cli.onboardings import AsJson, Key, Repeating, Url, connected, tell_what_was_made
+from starter.reading import json_of
 
 app = typer.Typer(no_args_is_help=True, help="Drafts: orders put together section by section, by several people, over days.")
 
@@ -107,7 +108,7 @@ def set_section(
             for entry in fields:
                 _put(body, entry)
         else:
-            body = read_object(what[0])
+            body = files.json_object(what[0])
         _show(api.send("PUT", _path(draft, "sections", section), body, if_match=seen), as_json)
 
 
@@ -118,7 +119,7 @@ def _put(body: dict[str, Any], entry: str) -> None:
     if name.endswith(":"):
         name = name.removesuffix(":")
         try:
-            value = json.loads(text)
+            value = json_of(text)
         except ValueError as error:
             raise CommandFailed(f"{text} is not JSON. Write {name}={text} if it is a text.") from error
     steps = name.split(".")
@@ -159,7 +160,7 @@ def numbers(
     pick: Annotated[str, typer.Option(help="Search: next, random, or block")] = "next",
     count: Annotated[int, typer.Option(min=1, max=100, help="Search: how many")] = 10,
     add_all: Annotated[bool, typer.Option("--all", help="Add all that the search lists")] = False,
-    pool: Annotated[str | None, typer.Option(help="The customer account whose kept numbers may be among them")] = None,
+    pool: Annotated[str | None, typer.Option(help="Search: `public`, or the customer whom the draft adds to")] = None,
     region: Annotated[str, typer.Option(help="Country in which numbers without a plus are dialled")] = "GB",
     url: Url = None,
     key: Key = None,

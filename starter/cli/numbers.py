@@ -1,15 +1,13 @@
 """Commands for the inventory of telephone numbers."""
 
 import csv
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from domain.numbers import Grade, NumberState
-from starter.cli import output
+from starter.cli import files, output
 from starter.cli.api import CommandFailed
 from starter.cli.onboardings import AsJson, Key, Url, Why, connected
 
@@ -39,11 +37,11 @@ def import_numbers(
 
     Example: dialtone numbers import numbers.csv --white-label northway
     """
+    lines = files.text(file).splitlines()
     try:
-        lines = sys.stdin.read().splitlines() if file == "-" else Path(file).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"The file {file} cannot be read as text.") from error
-    rows = [row for row in csv.reader(lines) if row and row[0].strip() and not row[0].startswith("#")]
+        rows = [row for row in csv.reader(lines) if row and row[0].strip() and not row[0].startswith("#")]
+    except csv.Error as error:
+        raise CommandFailed(f"The file {file} is not CSV: {error}.") from error
     numbers = [_row(row, grade_column) for row in rows]
     if not numbers:
         raise CommandFailed(f"There is no number in {file}.")

@@ -4,13 +4,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from domain.onboarding import State
-from starter.cli import output
+from starter.cli import files, output
 from starter.cli.api import Api, CommandFailed, local_access, onboarding_path
 
 Url = Annotated[str | None, typer.Option("--url", envvar="DIALTONE_URL", help="Address of the API; the local stack's if unset")]
@@ -54,7 +53,7 @@ def onboard(
 
     Example: dialtone watch "$(dialtone onboard order.json)"
     """
-    body = _read_order(file)
+    body = files.content(file)
     with connected(url, key) as api:
         accepted, replayed = api.order(body, idempotency_key)
         if as_json:
@@ -77,13 +76,6 @@ def tell_what_was_made(accepted: dict[str, Any]) -> None:
             output.say(f"The {name} that was made: {made}. Keep it now: it is shown to nobody again.")
 
 
-def _read_order(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"The order {file} cannot be read: {error.strerror}.") from error
-
-
 def check(
     file: Order,
     full: Annotated[bool, typer.Option("--full", help="Every effect in order, the price line by line, the terms")] = False,
@@ -97,7 +89,7 @@ def check(
 
     Example: dialtone check --full examples/orders/1-customer-administered.json
     """
-    body = _read_order(file)
+    body = files.content(file)
     with connected(url, key) as api:
         report = api.check(body, full=full)
     if as_json:

@@ -8,7 +8,7 @@ import phonenumbers
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from domain.calling import Day
-from domain.customer import LongText
+from domain.customer import Country, LongText
 
 MASKED = "These are the last characters of another identity number, as they are shown, not a number."
 IN_FULL = "Write it in full, or leave it as it was."
@@ -22,6 +22,21 @@ Telephone = Annotated[
     StringConstraints(strip_whitespace=True, min_length=3, max_length=40, pattern=r"^[+0-9 ()./\-]+$"),
     Field(description="As people write it, national or international", examples=["0121 496 0123"]),
 ]
+
+
+# Countries with telephone numbers, and the few of ISO 3166-1 that have none of their own. Values that are kept are not looked at
+# again: they were taken when nobody looked.
+_COUNTRIES = phonenumbers.SUPPORTED_REGIONS | {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
+
+
+def _there_is(country: str) -> str:
+    if country not in _COUNTRIES:
+        raise ValueError("is not the code of a country (ISO 3166-1); write for example GB")
+    return country
+
+
+RealCountry = Annotated[Country, AfterValidator(_there_is)]
+"""A country that there is: in another one no national number could be read."""
 
 
 def _written(value: object) -> object:

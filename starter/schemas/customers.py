@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
 from domain import customers
-from domain.customer import Country, IdentityNumber, TaxId, Text, TimeZone, is_masked, masked
+from domain.customer import IdentityNumber, TaxId, Text, TimeZone, is_masked, masked
 from domain.customers import CustomerDocument
 from domain.existing import AccountRecord
 from domain.money import Currency
@@ -14,7 +14,7 @@ from domain.orders import AccountType, Administration, Payer
 from domain.rules import Finding
 from starter.changes import Asked
 from starter.problems import ProblemError
-from starter.schemas.base import IN_FULL, MASKED, Body, Listing, Telephone, e164
+from starter.schemas.base import IN_FULL, MASKED, Body, Listing, RealCountry, Telephone, e164
 
 # A default that is never used, and not shown as one: these can be left out, and cannot be removed.
 _LEFT_OUT: Any = Field(default_factory=lambda: None)
@@ -28,7 +28,7 @@ class AddressPatch(Body):
     city: Text = _LEFT_OUT
     region: Text | None = None
     postcode: Text | None = None
-    country: Country = _LEFT_OUT
+    country: RealCountry = _LEFT_OUT
 
 
 class ContactPatch(Body):
@@ -67,7 +67,7 @@ class ChangeCustomer(Body):
     billing_address: AddressPatch | None = None
     service_address: AddressPatch | None = None
     time_zone: TimeZone = _LEFT_OUT
-    country: Country | None = None
+    country: RealCountry | None = None
     tax_id: TaxId | None = None
     identity_number: IdentityNumber | None = None
     coordinates: CoordinatesPatch | None = None

@@ -40,7 +40,7 @@ class ChosenNumbers(NamedNumbers):
     """Numbers for a service of the draft."""
 
     service: Annotated[int, Field(strict=True, ge=0, le=49, description="Which of the draft's services, from 0")] = 0
-    pool: Pool | None = Field(default=None, description="The customer account whose kept numbers may be among them")
+    pool: Pool | None = Field(default=None, description="`public`, or the customer whom the draft adds to, as it is if unset")
 
 
 class SubmitDraft(Body):

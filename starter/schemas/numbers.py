@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from domain.customer import E164, Country, Text
+from domain.customer import E164, Text
 from domain.numbers import PUBLIC, Grade, NumberRecord, Pool
 from domain.quotes import NumberPrice, NumberPricing
 from domain.rules import Finding
-from starter.schemas.base import Body, Listing, PlanCode, PriceListCode, Reason, Telephone, WhiteLabel, e164
+from starter.schemas.base import Body, Listing, PlanCode, PriceListCode, RealCountry, Reason, Telephone, WhiteLabel, e164
 
 
 class ImportRow(Body):
@@ -25,7 +25,7 @@ class ImportNumbers(Body):
     numbers: Annotated[tuple[Annotated[str, Field(max_length=60)] | ImportRow, ...], Field(min_length=1, max_length=10_000)] = (
         Field(examples=[["0121 496 0000", {"number": "+441214960001", "grade": "gold"}]])
     )
-    region: Country = Field(description="The country in which numbers without a plus are dialled")
+    region: RealCountry = Field(description="The country in which numbers without a plus are dialled")
     pool: Pool = PUBLIC
     white_label: WhiteLabel | None = None
 
@@ -65,7 +65,7 @@ class NamedNumbers(Body):
     """Numbers by name."""
 
     numbers: Annotated[tuple[Telephone, ...], Field(min_length=1, max_length=100)]
-    region: Country | None = Field(default=None, description="The country in which numbers without a plus are dialled")
+    region: RealCountry | None = Field(default=None, description="The country in which numbers without a plus are dialled")
 
     def e164s(self) -> tuple[dict[str, int], list[Finding]]:
         """Each number in E.164 with its first place; and what cannot be read."""

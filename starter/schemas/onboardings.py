@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, EmailStr, Field, StrictBool
 
+from domain.access import Principal
 from domain.customer import LongText, masked
 from domain.keys import account_id
 from domain.notifications import Afterwards
@@ -111,12 +112,15 @@ class Onboarding(BaseModel):
     links: Links
 
     @classmethod
-    def of(cls, view: OnboardingView) -> Self:
+    def of(cls, view: OnboardingView, principal: Principal) -> Self:
+        """As the caller may see it: where an operator sat who accepted the terms is no business of the customer's people."""
         links = _links(view.id, view.order.afterwards)
         facts: dict[str, Any] = {name: getattr(view, name) for name in cls.model_fields if name in type(view).model_fields}
-        return cls(
-            message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts | {"order": _discreet(view.order)}
-        )
+        facts["order"] = _discreet(view.order)
+        if view.terms is not None and principal.tenant_id == view.account_id:
+            who = "customer" if view.terms.capacity == "self" else "operator"
+            facts["terms"] = view.terms.model_copy(update={"accepted_by": who, "address": None})
+        return cls(message=message(view), tm_forum_state=view.state.tm_forum, links=links, **facts)
 
 
 def _links(onboarding_id: str, afterwards: Afterwards) -> Links:

@@ -14,12 +14,14 @@ from domain.numbers import NumberCriteria, NumberSelection
 from domain.orders import NumberSetting, Order, Service, ServiceTypeCode
 from domain.rules import Finding
 from starter.first_access import Wanted
-from starter.schemas.base import IN_FULL, MASKED, Prefix, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
+from starter.schemas.base import IN_FULL, MASKED, Prefix, RealCountry, Telephone, WhiteLabel, WrittenDay, e164, e164_prefix
 from starter.schemas.people import Password, Pin
 
 
 class AddressBody(Address, extra="forbid"):
     """A postal address."""
+
+    country: RealCountry
 
 
 class ContactBody(Contact, extra="forbid"):
@@ -49,6 +51,9 @@ class CustomerBody(Customer, extra="forbid"):
         default=None, description="Of an identity document. Shown by its last two characters only"
     )
     coordinates: CoordinatesBody | None = None
+    country: RealCountry | None = Field(
+        default=None, description="Where national telephone numbers are dialled; the address's if unset"
+    )
 
     contact: ContactBody
     billing_email: EmailStr | None = Field(

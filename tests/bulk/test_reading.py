@@ -149,6 +149,8 @@ def test_lines_of_json_stand_alone() -> None:
     assert [row.problems[0].code for row in rows[1:]] == [
         "json_invalid", "json_invalid", "file_encoding", "json_invalid", "json_invalid"
     ]  # fmt: skip
+    (twice,) = read(BytesIO(b'{"plan": "a", "plan": "b"}'), "ndjson")
+    assert twice.problems[0].detail == "A field is there twice: plan. Leave one of them out."
     assert unreadable(b'{"x": "' + b"y" * 128_001, "ndjson").code == "file_broken"
 
 

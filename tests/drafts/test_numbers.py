@@ -49,6 +49,21 @@ async def test_the_price_follows_every_number_and_every_choice_of_billing(desk: 
     assert without["price"]["net_minor"] == 2500 + 3500 + 150
 
 
+async def test_the_numbers_of_a_draft_are_priced_on_the_list_that_the_draft_is_priced_on(desk: Desk) -> None:
+    await desk.database.admin.import_numbers(TENANT.id, DRAMA[:5])
+    free = {"name": "Free", "position": 9, "plans": [{"code": "nothing", "name": "Nothing", "period_minor": 0}]}
+    assert (await desk.ask("PUT", "/v1/price-lists/zero", json=free)).status_code == 200
+    draft = await desk.ready()
+    await desk.add(draft, DRAMA[1])
+    chosen = await desk.save(draft, "billing", PAID | {"price_list": "zero"})
+    priced = chosen["basket"]["pricing"]
+    assert (chosen["price"]["net_minor"], chosen["price"]["price_list_code"]) == (0, "zero")
+    assert (priced["price_list_code"], priced["plan"]) == ("zero", "nothing")
+    assert [one["period_minor"] for one in priced["numbers"]] == [0]
+    unreadable = await desk.save(draft, "billing", PAID | {"price_list": "zero", "plan": "no-such"})
+    assert (unreadable["price"], unreadable["basket"]["pricing"]["price_list_code"]) == (None, "zero")
+
+
 async def test_the_settings_of_the_numbers_behind_a_removed_one_stay_theirs(desk: Desk) -> None:
     await desk.database.admin.import_numbers(TENANT.id, DRAMA[:5])
     draft = await desk.ready()

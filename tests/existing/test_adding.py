@@ -144,10 +144,11 @@ async def test_refusals_say_why_and_never_whose_account_it_is(house: House) -> N
     reseller = await house.add("platform", LOWER.id)
     assert (reseller.status_code, reseller.json()["code"]) == (409, "account_is_reseller")
     assert (await house.add("auditor", account)).status_code == 403
-    twice = await house.add("upper", account, payer="self", customer=house.with_line()["customer"])
+    twice = await house.add("upper", account, payer="self", plan="office-50", customer=house.with_line()["customer"])
     assert {error["pointer"]: error["code"] for error in twice.json()["errors"]} == {
         "/payer": "decided_by_account",
         "/customer": "decided_by_account",
+        "/plan": "decided_by_account",
     }
     nothing = await house.add("upper", account, services=[])
     assert [error["code"] for error in nothing.json()["errors"]] == ["nothing_added"]

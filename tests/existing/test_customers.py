@@ -76,6 +76,8 @@ async def test_an_act_saves_everything_or_nothing_and_points_at_what_is_wrong(ho
         ({"company": "X", "currency": "EUR"}, {("currency_fixed", "/currency")}),
         ({"company": "X", "service_address": None}, {("service_address_missing", "/service_address")}),
         ({"company": "X", "billing_address": None}, {("field_required", "/billing_address")}),
+        ({"company": "X", "country": "ZZ"}, {("value_error", "/country")}),
+        ({"service_address": {"country": "ZZ"}}, {("value_error", "/service_address/country")}),
         ({"company": "X", "surprise": 1}, {("extra_forbidden", "/surprise")}),
         ({"company": "X", "contact": {"nickname": "Ad"}}, {("extra_forbidden", "/contact/nickname")}),
         ({"company": "X", "name": None}, {("string_type", "/name")}),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.existing.conftest import ONE, House
+from tests.numbers.conftest import DRAMA
 
 
 async def section(house: House, draft: str, name: str, entered: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,35 @@ async def test_a_draft_adds_services_to_the_customer_that_it_names(house: House)
     ended = await house.ended(answer.json()["onboarding_id"], "upper")
     assert (ended["state"], ended["account_id"]) == ("active", first["account_id"])
     assert len(await house.lines(first["account_id"])) == 2
+
+
+@pytest.mark.requirement("S3-26")
+async def test_a_draft_holds_what_is_kept_for_the_customer_whom_it_adds_to_and_for_nobody_else(house: House) -> None:
+    account, kept = (await house.customer())["account_id"], DRAMA[50]
+    keep = {"numbers": [kept], "pool": account}
+    assert (await house.ask("POST", "/v1/numbers/pool", "upper", json=keep)).status_code == 200
+    draft = (await house.ask("POST", "/v1/drafts", "upper", json={})).json()["id"]
+    wanted = {"services": [{"label": "Back office"}], "terms_accepted": True}
+    await section(house, draft, "plan_and_payment", wanted)
+    refused = await house.ask("POST", f"/v1/drafts/{draft}/numbers", "upper", json=keep)
+    assert (refused.status_code, [(one["code"], one["pointer"]) for one in refused.json()["errors"]]) == (
+        422, [("pool_of_another", "/pool")],
+    )  # fmt: skip
+    typed = wanted | {"services": [{"label": "Back office", "numbers": {"explicit": [kept]}}]}
+    shown = await section(house, draft, "plan_and_payment", typed)
+    assert ("number_unavailable", "/services/0/numbers/explicit/0") in findings(shown)
+    # Its own customer's it holds as soon as it names that customer, and no longer.
+    shown = await section(house, draft, "business", {"account_id": account})
+    assert [number["e164"] for number in shown["basket"]["pricing"]["numbers"]] == [kept]
+    assert (await house.ask("POST", f"/v1/drafts/{draft}/numbers", "upper", json=keep)).status_code == 200
+    shown = await section(house, draft, "business", {"customer": {"name": "Somebody new"}})
+    assert shown["basket"]["pricing"]["numbers"] == []
+    assert ("number_unavailable", "/services/0/numbers/explicit/0") in findings(shown)
+    await section(house, draft, "business", {"account_id": account})
+    answer = await house.ask("POST", f"/v1/drafts/{draft}/submit", "upper", headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 202, answer.text
+    ended = await house.ended(answer.json()["onboarding_id"], "upper")
+    assert (ended["state"], ended["numbers"]) == ("active", [kept])
 
 
 async def test_what_cannot_be_added_to_is_told_at_once_and_another_s_customer_does_not_exist(house: House) -> None:

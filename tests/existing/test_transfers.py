@@ -128,6 +128,7 @@ async def test_the_customers_own_people_come_along_and_those_of_the_old_reseller
     both = {"act": "add", "email": "cy@harbour.example.com", "role": "standard_user"}
     assert (await house.ask("POST", f"/v1/accounts/{second}/users", "upper", json=both)).status_code == 201
     switched = await house.switched("upper", account)
+    assert (await house.ask("GET", f"/v1/accounts/{account}", switched)).status_code == 200, "and is remembered"
     assert (await transfer(house, account, "northway")).status_code == 200
     users = (await house.ask("GET", f"/v1/accounts/{account}/users", "other")).json()["items"]
     assert [user["email"] for user in users] == ["bo@harbour.example.com"], "neither the old key nor who works elsewhere too"

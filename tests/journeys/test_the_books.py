@@ -35,9 +35,24 @@ async def test_after_everything_the_books_agree(town: Town, tmp_path: Path) -> N
     # One at least, should this be the only test that runs.
     onboarding = await town.northway.must_order(town.customer("1", tmp_path).order)
     await town.northway.wait_for(onboarding, "awaiting_activation")
+    await _for_nothing_and_invited(town, tmp_path)
     report = await town.audit()
     assert report.findings == ()
     assert report.left_out == ()
+
+
+async def _for_nothing_and_invited(town: Town, directory: Path) -> None:
+    """A customer whose order costs nothing and is paid from a ledger, and somebody who is invited to the account."""
+    free = {"name": "Free", "position": 99, "plans": [{"code": "nothing", "name": "Nothing", "period_minor": 0}]}
+    (await town.northway._http.put("/v1/price-lists/free", json=free)).raise_for_status()
+    paid = {"administration": "operator", "payer": "parent", "terms_accepted": True}
+    customer = town.customer("1", directory, price_list="free", plan="nothing", **paid)
+    view = await town.northway.wait_until_over(await town.northway.must_order(customer.order))
+    assert (view["state"], view["charged_minor"]) == ("active", 0), view["outcome"]
+    await town.mailbox.letter(customer.address, "welcome")
+    who = {"act": "invite", "email": f"clerk.{customer.address}", "name": "Grace Clerk", "role": "standard_user"}
+    (await town.northway._http.post(f"/v1/accounts/{view['account_id']}/users", json=who)).raise_for_status()
+    await town.mailbox.letter(who["email"], "invitation")
 
 
 def _stray_line(stack: Stack) -> None:

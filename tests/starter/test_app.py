@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,6 +68,41 @@ async def test_with_everything_there_it_is_ready_and_takes_orders(
             assert order.status_code == 202, order.text
             view = await http.get(order.headers["Location"], headers=headers)
             assert view.json()["state"] == "opening"
+
+
+async def test_what_is_sold_is_in_force_in_this_process_once_its_change_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
+    settings, key = await _installed(tmp_path)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with compose(settings) as services:
+        transport = httpx.ASGITransport(create_app(services))
+        async with httpx.AsyncClient(transport=transport, base_url=services.base_url, headers=headers) as http:
+
+            async def checked(**changes: object) -> dict[str, Any]:
+                body = {"administration": "operator", "payer": "parent", "terms_accepted": True, "services": [{}]} | changes
+                answer = await http.post("/v1/order-checks", params={"full": True}, json=an_order_body(**body))
+                assert answer.status_code == 200, answer.text
+                found: dict[str, Any] = answer.json()
+                return found
+
+            async def listed(price: int) -> None:
+                plans = [{"code": "spring", "name": "Spring", "period_minor": price}]
+                answer = await http.put("/v1/price-lists/spring", json={"name": "Spring", "plans": plans})
+                assert answer.status_code == 200, answer.text
+
+            await checked()
+            await listed(1000)
+            assert (await checked(price_list="spring"))["full"]["quote"]["net_minor"] == 1000
+            await listed(9000)
+            assert (await checked(price_list="spring"))["full"]["quote"]["net_minor"] == 9000
+            tax = {"code": "levy", "name": "Levy", "rate_basis_points": 1000}
+            assert (await http.post("/v1/taxes", json=tax)).status_code == 201
+            assert (await checked(price_list="spring", taxes=["levy"]))["findings"] == []
+            assert (await http.put("/v1/rate-groups/spring", json={"name": "Spring"})).status_code == 200
+            assert (await checked(price_list="spring", rate_group="spring"))["findings"] == []
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from domain.billing import AccountNumbers, Tax
 from domain.forms import BILLING, ISP, PROFILES, RESELLER, WHITE_LABEL, WIZARD, FormProfile
 from domain.onboarding import Outcome, State
+from tests.builders import an_order
 from tests.starter.conftest import ADDRESS, TENANT, House, an_order_body
 from tests.starter.test_api import the_problem
 from tests.starter.test_checking import check
@@ -276,5 +277,14 @@ async def test_a_message_says_what_became_of_an_order(house: House) -> None:
     assert await said(state=State.AWAITING_ACTIVATION, waits_for="customer") == (
         "The customer is being created. The customer has been written to and has to act."
     )
+    waits = await said(state=State.RESERVING, waits_for="orderer")
+    assert "has to be answered" in waits
+    assert "Nothing is to be done" not in waits
     for state in State:
         assert (await said(state=state)).endswith("."), state
+        added = await said(state=state, order=an_order(account_id="0a1b"))
+        assert added.endswith("."), state
+        assert "customer was not created" not in added
+    assert await said(state=State.ACTIVE, order=an_order(account_id="0a1b"), charged_minor=0) == (
+        "The services have been added to your customer: 1 line set up, 1 number assigned, £0.00 charged."
+    )

@@ -304,6 +304,26 @@ def test_an_order_in_the_making_may_have_lines_numbers_and_an_authorised_card() 
     assert audit(books).findings == ()
 
 
+@pytest.mark.parametrize("holds", [0, 1])
+def test_an_order_that_costs_nothing_is_charged_nothing_from_its_ledger_or_not_at_all(holds: int) -> None:
+    books = changed_order(right_books(), "ledger", total_minor=0)
+    books = with_only(books, "holds", *(hold.model_copy(update={"amount_minor": 0}) for hold in books.holds[:holds]))
+    books = with_only(books, "entries", *books.entries[1:])
+    books = with_only(books, "accounts", AccountBook(id="northway", balance_minor=0, held_minor=0, entries_minor=0))
+    assert audit(books).findings == ()
+    twice = with_more(
+        books,
+        "holds",
+        *(HoldBook(key=k, account_id="northway", onboarding_id="ledger", amount_minor=0, state="posted") for k in "ab"),
+    )
+    assert [(finding.check, finding.subject) for finding in audit(twice).findings] == [("ledger-paid", "ledger")]
+
+
+def test_an_invitation_is_about_a_user_and_no_onboarding() -> None:
+    letter = DeliveredBook(message_id="<invited>", onboarding_id=None, kind=MailKind.INVITATION)
+    assert audit(with_more(right_books(), "mailbox", letter)).findings == ()
+
+
 def test_a_letter_has_time_to_go_out() -> None:
     books = with_only(right_books(), "letters", *right_books().letters[1:])
     just_now = changed_order(books, "card", updated_at=NOW - timedelta(seconds=20))

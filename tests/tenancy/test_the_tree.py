@@ -93,6 +93,22 @@ async def test_only_administrators_create_customers_and_a_refusal_writes_nothing
     assert (await town.live(allowed, "Allowed Ltd"))["state"] == "active"
 
 
+async def test_where_an_operator_sat_who_accepted_the_terms_is_for_operators_only(town: Town) -> None:
+    view = await town.live("upper")
+    asked = (f"/v1/onboardings/{view['id']}", "/v1/onboardings")
+
+    async def seen(by: str) -> list[tuple[str, str | None]]:
+        answers = [(await town.ask("GET", path, by)).json() for path in asked]
+        shown = [answers[0], *answers[1]["items"]]
+        return [(one["terms"]["accepted_by"], one["terms"]["address"]) for one in shown]
+
+    operators = await seen("auditor")
+    assert all(by.startswith("key-") and address == "127.0.0.1" for by, address in operators)
+    for role in ("account_administrator", "standard_user", "auditor"):
+        own = await town.user("upper", view["account_id"], f"{role}@example.com", role)
+        assert await seen(own) == [("operator", None)] * 2
+
+
 @pytest.mark.requirement("S4-02")
 async def test_a_reseller_is_made_by_the_same_process_and_customers_are_created_under_it(town: Town) -> None:
     made = await town.live("upper", "Third Level Ltd", account_kind="reseller", email="boss@third.example.com")
