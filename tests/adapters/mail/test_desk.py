@@ -19,8 +19,9 @@ from tests.builders import a_tenant, an_onboarding, an_order
 NUMBER = "+441214960123"
 
 
-# A low balance is told from what crossed the mark: tests/messages/test_low_balance.py.
-@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind is not MailKind.LOW_BALANCE])
+# A low balance is told from what crossed the mark (tests/messages/test_low_balance.py), an invitation from whom it is for
+# (tests/existing/test_contacts.py).
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in {MailKind.LOW_BALANCE, MailKind.INVITATION}])
 async def test_a_letter_is_written_from_our_records(kind: MailKind, tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'dialtone.db'}"
     await migrate(url)
