@@ -24,6 +24,7 @@ from domain.catalogue import Tenant
 from domain.credentials import Credential, Credentials
 from domain.errors import NotFound, Refused, Unavailable
 from domain.existing import AccountRecord
+from domain.numbers import PUBLIC
 from domain.onboarding import Answer, OnboardingInput, OnboardingStatus, State
 from domain.orders import Order
 from domain.ports import Baskets, Catalogue
@@ -146,7 +147,7 @@ class Onboardings:
         terms = attested(principal, tenant, order, now, address) if terms_accepted else None
         assessment = await assess(self._catalogue, tenant, order, terms, now, adds_to, principal)
         blocking = rules.blocking(assessment.findings, order.acknowledged_warnings)
-        blocking += await self._basket_findings(order, tenant)
+        blocking += await self._basket_findings(order, tenant, adds_to)
         if self._access is not None:
             blocking += await self._access.findings(order, tenant, wanted)
         if blocking or assessment.price is None:
@@ -203,15 +204,25 @@ class Onboardings:
             return started
         return started.model_copy(update={"shown": self._access.shown(begin.credentials, earlier.id)})
 
-    async def _basket_findings(self, order: Order, tenant: Tenant) -> list[Finding]:
+    async def _basket_findings(self, order: Order, tenant: Tenant, adds_to: AccountRecord | None) -> list[Finding]:
         """What is wrong with the basket that an order names. Whether its numbers can be had is for the step that takes them."""
         if order.basket is None or self._baskets is None:
             return []
         try:
-            await self._baskets.get(tenant.id, order.basket)
+            basket = await self._baskets.get(tenant.id, order.basket)
         except (NotFound, Refused) as error:
             code = "basket_gone" if isinstance(error, Refused) else "basket_unknown"
             return [Finding(code=code, pointer="/basket", message=error.message, fix="Open another basket, or leave it out.")]
+        if basket.pool not in {PUBLIC, adds_to.account_id if adds_to else PUBLIC}:
+            # The step would leave out the numbers that are kept for that customer, after the order has been accepted.
+            return [
+                Finding(
+                    code="pool_of_another",
+                    pointer="/basket",
+                    message="This basket was opened for the numbers of a customer, and this order is not for that customer.",
+                    fix="Name that customer as account_id, or open a basket of the public pool.",
+                )
+            ]
         return []
 
     async def _begin(self, begin: OnboardingInput) -> None:

@@ -157,7 +157,9 @@ async def house(url: str, temporal_server: RunningTemporal, tmp_path: Path) -> A
     switch, cards = KamailioSwitch(voice, SECRETS), CardPage("https://cards.test")
     passwords = HeldPasswords(Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)))
     catalogue = RememberedCatalogue(database.catalogue)
-    onboardings = Onboardings(client, database.reader, database.catalogue, queue, accounts=database.accounts)
+    onboardings = Onboardings(
+        client, database.reader, database.catalogue, queue, accounts=database.accounts, baskets=database.baskets
+    )
     services = Services(
         onboardings=onboardings,
         bulk=BulkOffice(client, database.bulk, onboardings, queue),

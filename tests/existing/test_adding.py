@@ -43,6 +43,23 @@ async def test_what_is_added_works_and_only_it_is_charged_and_the_account_stays_
     assert len(house.post.to("ada@harbour.example.com", MailKind.WELCOME)) == 1, "the first order's"
 
 
+@pytest.mark.requirement("S3-26")
+async def test_a_basket_of_a_customers_own_numbers_serves_orders_for_that_customer_only(house: House) -> None:
+    account, kept = (await house.customer())["account_id"], DRAMA[50]
+    keep = {"numbers": [kept], "pool": account}
+    assert (await house.ask("POST", "/v1/numbers/pool", "upper", json=keep)).status_code == 200
+    basket = (await house.ask("POST", "/v1/baskets", "upper", json={"pool": account})).json()["id"]
+    held = await house.ask("PUT", f"/v1/baskets/{basket}/numbers", "upper", json={"numbers": [kept]})
+    assert held.status_code == 200, held.text
+    line = {"services": [{"label": "Back office", "numbers": {"explicit": [kept]}}], "basket": basket}
+    refused = await house.order("upper", **house.with_line("Somebody new") | line)
+    assert (refused.status_code, [(one["code"], one["pointer"]) for one in refused.json()["errors"]]) == (
+        422, [("pool_of_another", "/basket")],
+    )  # fmt: skip
+    added = await house.added("upper", account, **line)
+    assert (added["state"], added["numbers"]) == ("active", [kept])
+
+
 @pytest.mark.requirement("S3-03")
 async def test_a_customer_who_pays_by_card_gets_a_letter_that_shows_what_is_added_and_pays_for_it(house: House) -> None:
     email = "ada@harbour.example.com"
