@@ -1,4 +1,4 @@
-"""What can be done with a draft: looked at, changed, walked through, submitted.
+"""What can be done with a draft: looked at, changed, walked through. How it becomes an order: ``starter.submissions``.
 
 Every change is one transaction that also lets the draft's basket hold what the order names now (``domain.drafts.Wish``).
 """
@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
-from domain import keys, rules
+from domain import keys
 from domain.access import Principal, Right
 from domain.accounts import Accounts
 from domain.catalogue import Tenant
@@ -24,11 +22,9 @@ from domain.drafts import (
     around,
     changeable,
     changed,
-    frozen,
     order_body,
     place_of,
     saved,
-    thawed,
     unseen,
     way,
 )
@@ -42,11 +38,7 @@ from domain.sections import Form, field_of, form_named
 from starter import problems
 from starter.additions import account_for
 from starter.draft_entries import bounded, unshown, with_numbers, without_number
-from starter.draft_findings import Assessed, assess_draft, named_numbers, of_validation
-from starter.first_access import Shown
-from starter.onboardings import Onboardings
-from starter.problems import Problem
-from starter.schemas.orders import CreateOnboarding
+from starter.draft_findings import Assessed, assess_draft, named_numbers
 
 _POOL_OF_ANOTHER = Finding(
     code="pool_of_another",
@@ -65,14 +57,12 @@ class Drafting:
         accounts: Accounts,
         existing: AccountBook,
         catalogue: Catalogue,
-        onboardings: Onboardings,
         principal: Principal,
     ) -> None:
         self._drafts = drafts
         self._accounts = accounts
         self._existing = existing
         self._catalogue = catalogue
-        self._onboardings = onboardings
         self._principal = principal
 
     # Looking
@@ -106,12 +96,12 @@ class Drafting:
         """What is found about it now, and today's price. Of one that has ended nothing is."""
         if kept.draft.state is not DraftState.OPEN:
             return Assessed(findings=())
-        adds_to, found = await self._account(kept.draft)
+        adds_to, found = await self.account(kept.draft)
         if found is not None:
             return Assessed(findings=(found,))
         return await assess_draft(self._catalogue, self._principal, tenant, kept, datetime.now(UTC), adds_to)
 
-    async def _account(self, draft: Draft) -> tuple[AccountRecord | None, Finding | None]:
+    async def account(self, draft: Draft) -> tuple[AccountRecord | None, Finding | None]:
         """The account that the draft adds to if it names one (S3-08), or why nothing can be added to it."""
         if draft.account_id is None:
             return None, None
@@ -207,138 +197,6 @@ class Drafting:
 
         await self._drafts.change(draft.id, wished)
 
-    # Submitting
-
-    async def submit(
-        self,
-        draft: Draft,
-        tenant: Tenant,
-        fingerprint: str,
-        address: str | None,
-        seen: int | None,
-        idempotency_key: str,
-        secrets: Mapping[str, str] | None = None,
-    ) -> tuple[Kept, Shown]:
-        """Start the one onboarding of this draft, by the checks of every order. Raises as ``Onboardings.start``.
-
-        ``secrets`` are the fields of the order that no draft keeps; returned are those that were made, to whoever placed the
-        order and to nobody else; again only for the same ``idempotency_key``. While a submission is under way nothing can be
-        changed. If it dies half-way the draft stays so, and submitting it again finds the onboarding that was started or
-        starts it.
-        """
-        request = keys.update_id(self._principal.id, f"submit {draft.id}", idempotency_key)
-        token, onboarding = f"{request}/{uuid.uuid4()}", keys.draft_onboarding_id(draft.id, draft.created_at)
-        alone = True
-
-        def freeze(now: Draft) -> Wish:
-            nonlocal alone
-            if now.state is DraftState.SUBMITTED:
-                return Wish(draft=now)
-            alone = not now.submitting
-            unseen(now, seen, now.touched)
-            begun = frozen(now, token, datetime.now(UTC))
-            return Wish(draft=begun, numbers=_wanted(begun) if alone else None)
-
-        kept = await self._drafts.change(draft.id, freeze)
-        if kept.draft.state is DraftState.SUBMITTED:
-            return kept, await self._shown_again(kept.draft, request, tenant, fingerprint)
-        earlier = None if alone else await self._onboardings.repeated(onboarding, self._principal, tenant, fingerprint)
-        if earlier is not None:
-            return await self._settled(draft.id, onboarding), earlier.shown
-        if not alone:
-            # Only now: an order that was started before may be about to take what the basket holds.
-            kept = await self._drafts.change(draft.id, lambda now: Wish(draft=now, numbers=_wanted(now)))
-            if kept.draft.state is DraftState.SUBMITTED:
-                return kept, Shown()
-        try:
-            shown = await self._start(kept, tenant, onboarding, fingerprint, address, secrets or {})
-        except (Problem, Refused):
-            settled = await self._thawed(draft.id, token, alone, onboarding, tenant)
-            if settled is None:
-                raise
-            return settled, Shown()
-        return await self._settled(draft.id, onboarding), shown
-
-    async def _shown_again(self, draft: Draft, request: str, tenant: Tenant, fingerprint: str) -> Shown:
-        """What was made, if this request is the repetition of one that led to the order, and its answer may be lost."""
-        if draft.onboarding_id is None or not any(mark.startswith(f"{request}/") for mark in draft.submitting):
-            return Shown()
-        earlier = await self._onboardings.repeated(draft.onboarding_id, self._principal, tenant, fingerprint)
-        return earlier.shown if earlier else Shown()
-
-    async def _start(
-        self,
-        kept: Kept,
-        tenant: Tenant,
-        onboarding: str,
-        fingerprint: str,
-        address: str | None,
-        secrets: Mapping[str, str],
-    ) -> Shown:
-        body = order_body(kept.draft) | dict(secrets)
-        found = (await self.assess(kept, tenant)).findings
-        codes = body.get("acknowledged_warnings", ())
-        blocking = rules.blocking(found, codes if isinstance(codes, list) else ())
-        try:
-            parsed = CreateOnboarding.model_validate(body)
-        except ValidationError as error:
-            parsed = None
-            # What is in the draft was told with its findings; this is about the secrets.
-            blocking += [
-                of_validation(item["type"], item["loc"], item["msg"])
-                for item in error.errors(include_url=False, include_input=False)
-                if item["loc"] and item["loc"][0] in secrets
-            ]
-        adds_to, _ = await self._account(kept.draft)
-        order = parsed.order(kept.draft.country, adds_to)[0] if parsed else None
-        if blocking or parsed is None or order is None:
-            raise problems.of_findings(blocking)
-        if kept.basket is not None and kept.basket.numbers and not kept.draft.only_account:
-            order = order.model_copy(update={"basket": kept.basket.id})
-        started = await self._onboardings.start(
-            self._principal,
-            tenant,
-            order,
-            idempotency_key=kept.draft.id,
-            onboarding_id=onboarding,
-            fingerprint=fingerprint,
-            terms_accepted=parsed.terms_accepted,
-            address=address,
-            wanted=parsed.wanted,
-            adds_to=adds_to,
-        )
-        return started.shown
-
-    async def _thawed(self, draft_id: str, token: str, alone: bool, onboarding: str, tenant: Tenant) -> Kept | None:
-        """After a no: let the draft be changed again. But if another submission of it was a yes, that one counts."""
-
-        def thaw(now: Draft) -> Wish:
-            return Wish(draft=thawed(now, token, datetime.now(UTC)))
-
-        if not alone and await self._exists(onboarding, tenant):
-            return await self._settled(draft_id, onboarding)
-        kept = await self._drafts.change(draft_id, thaw)
-        if kept.draft.submitting and await self._exists(onboarding, tenant):
-            return await self._settled(draft_id, onboarding)
-        return kept if kept.draft.state is DraftState.SUBMITTED else None
-
-    async def _settled(self, draft_id: str, onboarding: str) -> Kept:
-        def settle(now: Draft) -> Wish:
-            if now.state is DraftState.SUBMITTED:
-                return Wish(draft=now)
-            what = {"state": DraftState.SUBMITTED, "onboarding_id": onboarding}
-            who = {"revision": now.revision + 1, "changed_by": self._principal.actor, "changed_at": datetime.now(UTC)}
-            return Wish(draft=now.model_copy(update=what | who))
-
-        return await self._drafts.change(draft_id, settle)
-
-    async def _exists(self, onboarding: str, tenant: Tenant) -> bool:
-        try:
-            await self._onboardings.view(onboarding, tenant.id)
-        except NotFound:
-            return False
-        return True
-
     # Parts
 
     async def _change(
@@ -349,7 +207,7 @@ class Drafting:
     ) -> Kept:
         def wished(now: Draft) -> Wish:
             after = edit(changeable(now), datetime.now(UTC))
-            return Wish(draft=after, numbers=_wanted(after), must=tuple(must))
+            return Wish(draft=after, numbers=wanted(after), must=tuple(must))
 
         return await self._drafts.change(draft_id, wished)
 
@@ -360,7 +218,7 @@ class Drafting:
         return changed(draft, self._principal.actor, at, entered=entered, touched=touched)
 
 
-def _wanted(draft: Draft) -> tuple[str, ...] | None:
+def wanted(draft: Draft) -> tuple[str, ...] | None:
     """What the basket shall hold. While only an account is created it is left alone: its time runs, or its numbers come back."""
     return None if draft.only_account or draft.state is not DraftState.OPEN else tuple(named_numbers(draft))
 

@@ -21,6 +21,7 @@ from starter.drafts import Drafting
 from starter.problems import Problem, ProblemError
 from starter.schemas.base import WhiteLabel
 from starter.schemas.drafts import ChosenNumbers, DraftBody, DraftPage, DraftSummary, Going, NewDraft, SectionName, SubmitDraft
+from starter.submissions import Submission
 
 router = APIRouter(prefix="/v1/drafts", tags=["Drafts"], route_class=Authenticated, dependencies=[Strict])
 
@@ -48,7 +49,7 @@ Seen = Annotated[int | None, Depends(_seen)]
 
 
 async def _drafting(principal: Caller, services: Work) -> Drafting:
-    return Drafting(services.drafts, services.accounts, services.existing, services.catalogue, services.onboardings, principal)
+    return Drafting(services.drafts, services.accounts, services.existing, services.catalogue, principal)
 
 
 Mine = Annotated[Drafting, Depends(_drafting)]
@@ -190,6 +191,7 @@ async def previous_section(draft_id: DraftId, drafting: Mine, response: Response
 async def submit_draft(
     request: Request,
     draft_id: DraftId,
+    principal: Caller,
     drafting: Mine,
     services: Work,
     response: Response,
@@ -205,8 +207,9 @@ async def submit_draft(
     fingerprint = services.secrets.fingerprint(f"draft {draft_id}".encode())
     address = request.client.host if request.client else None
     again = kept.draft.state is DraftState.SUBMITTED
+    submission = Submission(services.drafts, services.onboardings, drafting, principal, tenant, kept.draft, key, fingerprint)
     try:
-        kept, shown = await drafting.submit(kept.draft, tenant, fingerprint, address, seen, key, body.given() if body else {})
+        kept, shown = await submission.submit(seen, address, body.given() if body else {})
     except DraftChanged as error:
         raise _changed(error) from error
     response.headers["Location"] = f"/v1/onboardings/{kept.draft.onboarding_id}"
