@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,13 @@ LETTERS = ROOT / "adapters" / "mail" / "templates"
 def trees(*folders: str) -> list[tuple[str, ast.Module]]:
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if "versions" not in path.parts]
     return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in [*paths, ROOT / "worker.py"]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def felled() -> Iterator[None]:
+    yield
+    # Millions of objects, which every later collection of garbage in this process would look through.
+    trees.cache_clear()
 
 
 @pytest.mark.parametrize("state", [state for state in State if not state.is_final])
