@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,8 +96,8 @@ def binaries() -> Path:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server for as long as the context lasts; nothing of it is left behind."""
+def running_postgres(*settings: str) -> Iterator[PostgresServer]:
+    """A server for as long as the context lasts; nothing of it is left behind. ``settings`` (``name=value``) are for it alone."""
     with tempfile.TemporaryDirectory(prefix="dialtone-postgres-") as folder, contextlib.ExitStack() as stack:
         home, password = Path(folder), secrets.token_hex(16)
         data, account = home / "data", _unprivileged(home)
@@ -105,7 +105,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         _initialise(programs, home, data, password, account)
         for attempt in range(_PORT_ATTEMPTS):
             port = _free_port()
-            server = PostgresServer(programs, port, password, partial(_start, programs, home, data, port, account))
+            server = PostgresServer(programs, port, password, partial(_start, programs, home, data, port, account, settings))
             stack.callback(server.stop)
             if server.start():
                 yield server
@@ -150,10 +150,12 @@ def _initialise(programs: Path, home: Path, data: Path, password: str, account: 
         raise RuntimeError(f"initdb failed: {done.stderr}")
 
 
-def _start(programs: Path, home: Path, data: Path, port: int, account: dict[str, Any]) -> subprocess.Popen[bytes]:
+def _start(
+    programs: Path, home: Path, data: Path, port: int, account: dict[str, Any], more: Sequence[str]
+) -> subprocess.Popen[bytes]:
     settings = (
         *_UNSAFE_FOR_SPEED, "unix_socket_directories=", "shared_buffers=64MB", "max_connections=100", "jit=off",
-        "timezone=Pacific/Apia", "autovacuum_naptime=5s",
+        "timezone=Pacific/Apia", "autovacuum_naptime=5s", *more,
     )  # fmt: skip
     options = [word for setting in settings for word in ("-c", setting)]
     with (home / "server.log").open("ab") as log:

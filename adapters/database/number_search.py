@@ -5,6 +5,7 @@ How digits are found without a scan is told in docs/decisions/number-search.md.
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import phonenumbers
@@ -14,14 +15,14 @@ from adapters.database.shelf import LONGEST, Shelf, Sifted, beyond, shelf
 from domain.numbers import Grade, GradedNumber, NumberSearch
 from domain.segments import Holding, holding
 
-_FIRST, _MOST = 64, 1024
 # A number that is looked at costs the database a tenth of a range that is sought.
-_LOOKED_AT = 8
+_FIRST_RANGES, _MOST_RANGES = 24, 1024
+_FIRST_NUMBERS, _MOST_NUMBERS = 512, 8192
 REACH = 100_000
 """How many free numbers are looked at for a block: where none lies among so many, another prefix or fewer at once help more."""
 NEAR = 5_000
 """The same where others wait meanwhile, and for a block of numbers that hold digits, which the database cannot look for."""
-_STRETCH = 20_000
+_FIRST_STRETCH, _LONGEST_STRETCH = 256, 20_000
 
 _CODES = {f"+{code}" for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
 
@@ -60,24 +61,22 @@ def walk(
                 return
             start = page[-1].e164 + "0"
         return
-    digits, size = holding(segments), _FIRST
+    digits, sizes = holding(segments), _Sizes(_FIRST_NUMBERS, _FIRST_RANGES)
     country = country_of(on.first)
     if country in _CODES:
         # Where so few can match at all, it is not worth while to look at what exists first.
-        ranges = list(islice(_ranges(digits, on, country, start, past), size))
-        if len(ranges) < size:
+        ranges = list(islice(_ranges(digits, on, country, start, past), sizes.ranges))
+        if len(ranges) < sizes.ranges:
             yield from _in_ranges(connection, on, ranges, wanted)
             return
-    while True:
-        sifted = on.sift(connection, start, past, segments, _LOOKED_AT * size // len(on.grades) + 1)
-        if sifted.first is None:
-            return
-        country, start = country_of(sifted.first), sifted.first
-        found, start = _leap(connection, on, digits, country, start, min(past, beyond(country)), sifted, size, wanted)
+    while sifted := on.sift(connection, start, past, segments, sizes.numbers // len(on.grades) + 1):
+        # Where nothing exists, nothing is sought.
+        past = min(past, sifted.last + "0")
+        country = country_of(sifted.first)
+        found, start, sizes = _leap(connection, on, digits, country, min(past, beyond(country)), sifted, sizes, wanted)
         yield from found
         if start >= past:
             return
-        size = min(size * 4, _MOST)
 
 
 def _ranges(digits: Holding, on: Shelf, country: str, start: str, past: str) -> Iterator[tuple[str, str]]:
@@ -98,18 +97,34 @@ def _in_ranges(connection: Connection, on: Shelf, ranges: list[tuple[str, str]],
         ranges = [(max(first, after), end) for first, end in ranges if end > after]
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """How long the next stretch is: so many numbers that exist, or so many ranges of numbers that would match.
+
+    Whichever reached farther grows, so the other one costs next to nothing.
+    """
+
+    numbers: int
+    ranges: int
+
+    def more_numbers(self) -> "_Sizes":
+        return replace(self, numbers=_MOST_NUMBERS)
+
+    def more_ranges(self) -> "_Sizes":
+        return replace(self, ranges=min(4 * self.ranges, _MOST_RANGES))
+
+
 def _leap(
     connection: Connection,
     on: Shelf,
     digits: Holding,
     country: str,
-    start: str,
     past: str,
     sifted: Sifted,
-    size: int,
+    sizes: _Sizes,
     wanted: int,
-) -> tuple[list[GradedNumber], str]:
-    """What matches in the next stretch of one country, and where the stretch ends.
+) -> tuple[list[GradedNumber], str, _Sizes]:
+    """What matches in the next stretch of one country, where the stretch ends, and how long the next one is.
 
     The stretch is the longer of two: the numbers that were looked at, and some ranges of numbers that would match. One is
     long where few exist, the other where few match, so neither a sparse stock nor a rare segment is walked step by step.
@@ -117,14 +132,14 @@ def _leap(
     seen = min(sifted.seen, past)
     matching = [number for number in sifted.found if number.e164 < past and digits.within(number.e164[len(country) :])]
     if len(matching) >= wanted or seen == past:
-        return matching, seen
-    ranges = list(islice(_ranges(digits, on, country, start, past), size))
-    reached = past if len(ranges) < size else ranges[-1][1]
+        return matching, seen, sizes
+    ranges = list(islice(_ranges(digits, on, country, sifted.first, past), sizes.ranges))
+    reached = past if len(ranges) < sizes.ranges else ranges[-1][1]
     if reached <= seen:
-        return matching, seen
+        return matching, seen, sizes.more_numbers()
     found = on.in_ranges(connection, ranges, wanted)
     # With as many as were wanted the ranges were given up early: what lies behind the last one was not looked at.
-    return found, found[-1].e164 + "0" if len(found) == wanted else reached
+    return found, found[-1].e164 + "0" if len(found) == wanted else reached, sizes.more_ranges()
 
 
 def search(connection: Connection, tenant: str, wish: NumberSearch) -> list[GradedNumber]:
@@ -161,9 +176,9 @@ def block(
     start = max(on.first, start)
     if segments:
         return _block_with(connection, on, segments, count, start, min(reach, NEAR))
-    looked_at = 0
+    looked_at, stretch = 0, _FIRST_STRETCH
     while looked_at < reach:
-        first, last, size = on.first_of(connection, count, start, _STRETCH)
+        first, last, size = on.first_of(connection, count, start, stretch)
         if first is not None:
             wanted = [f"+{number}" for number in range(int(first), int(first) + count)]
             there = {number.e164: number for number in on.near(connection, wanted)}
@@ -171,9 +186,9 @@ def block(
                 start = gone[-1] + "0"
                 continue
             return [there[e164] for e164 in wanted]
-        if size < _STRETCH:
+        if size < stretch:
             return []
-        looked_at += size
+        looked_at, stretch = looked_at + size, min(8 * stretch, _LONGEST_STRETCH)
         # A block may begin among the last of this stretch.
         start = max(start + "0", last[:1] + str(int(last) - count + 2).zfill(len(last) - 1))
     return []

@@ -15,14 +15,15 @@ from sqlalchemy import ARRAY, Connection, String, TextClause, bindparam, text
 from domain.numbers import Grade, GradedNumber
 
 LONGEST = 15  # digits of an E.164 number
+_HIGHEST = 0  # the place of the highest number, of whose own place nothing is known
 _IN_ORDER, _BACKWARDS = "free_e164", "free_e164 DESC"
 
 
-def _seek(grade: str, start: str, past: str, order: str = _IN_ORDER) -> str:
+def _seek(grade: str, start: str, past: str, order: str = _IN_ORDER, most: str = ":wanted") -> str:
     """The one question of this module: the first free numbers of one grade in one range, by the index that is in their order."""
     return (
         f"SELECT free_e164, numbers.grade FROM numbers WHERE tenant_id = :tenant AND pool = :pool AND numbers.grade = {grade}"  # noqa: S608
-        f" AND free_e164 >= {start} AND free_e164 < {past} ORDER BY {order} LIMIT :wanted"
+        f" AND free_e164 >= {start} AND free_e164 < {past} ORDER BY {order} LIMIT {most}"
     )
 
 
@@ -95,15 +96,17 @@ class Shelf:
         """The lowest from ``start`` to before ``past``."""
         return self._ask(connection, _PAGE, {}, {"start": start, "past": past}, wanted, wanted)
 
-    def sift(self, connection: Connection, start: str, past: str, segments: tuple[str, ...], size: int) -> "Sifted":
-        """Look at the next ``size`` numbers of each grade for those that hold these digits."""
+    def sift(self, connection: Connection, start: str, past: str, segments: tuple[str, ...], size: int) -> "Sifted | None":
+        """Look at the next ``size`` numbers of each grade for those that hold these digits; ``None`` if there are no numbers."""
         terms = {"start": start, "past": past} | {f"like{at}": f"%{segment}%" for at, segment in enumerate(segments)}
         rows = self._rows(connection, _sieve(len(segments), connection.dialect.name), {}, terms, size)
-        ends = [e164 for e164, _, place in rows if place == size]
+        looked_at = [row for row in rows if row[2] != _HIGHEST]
+        if not looked_at:
+            return None
+        ends = [e164 for e164, _, place in looked_at if place == size]
         seen = min(ends) + "0" if ends else past
-        return Sifted(
-            min((row[0] for row in rows), default=None), _numbers((row[0], row[1]) for row in rows if row[0] < seen), seen
-        )
+        found = _numbers((e164, grade) for e164, grade, _ in looked_at if e164 < seen)
+        return Sifted(min(row[0] for row in looked_at), max(row[0] for row in rows), found, seen)
 
     def in_ranges(self, connection: Connection, ranges: Sequence[tuple[str, str]], wanted: int) -> list[GradedNumber]:
         """The lowest that lie in ascending ranges."""
@@ -164,9 +167,10 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Sifted:
-    """``first``: the lowest free number there is at all. ``found`` may hold the digits, and is all up to before ``seen``."""
+    """``first`` and ``last``: the ends of what is free at all. ``found`` may hold the digits, and is all up to before ``seen``."""
 
-    first: str | None
+    first: str
+    last: str
     found: list[GradedNumber]
     seen: str
 
@@ -178,12 +182,15 @@ def _numbers(rows: Iterable[tuple[Any, ...]]) -> list[GradedNumber]:
 
 @cache
 def _sieve(segments: int, kind: str) -> TextClause:
-    """Of the next free numbers of each grade: the first, the last if there may be more, and those that hold all digits between."""
-    seek = _seek("g.grade" if kind == "postgresql" else ":grade", ":start", ":past")
+    """Of the next free numbers of each grade: the first, the last if there may be more, and those that hold all digits between;
+    and the highest of all."""
+    grade = "g.grade" if kind == "postgresql" else ":grade"
+    seek, highest = _seek(grade, ":start", ":past"), _seek(grade, ":start", ":past", _BACKWARDS, "1")
     held = " AND ".join(f"free_e164 LIKE :like{at}" for at in range(segments))
     sifted = (
         "SELECT free_e164, grade, place FROM (SELECT free_e164, grade, row_number() OVER (ORDER BY free_e164) AS place"  # noqa: S608
         f" FROM ({seek}) s) p WHERE place IN (1, :wanted) OR ({held})"
+        f" UNION ALL SELECT free_e164, grade, {_HIGHEST} FROM ({highest}) h"
     )
     if kind == "sqlite":
         return text(sifted)
