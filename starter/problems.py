@@ -259,7 +259,12 @@ def sentence(kind: str, message: str) -> str:
 
 
 def pointer(location: Sequence[str | int]) -> str:
-    """A JSON pointer (RFC 6901) from a path of keys and positions."""
+    """A JSON pointer (RFC 6901) from a path of keys and positions.
+
+    What is wrong with a key is shown at what stands under it: no pointer names a key itself.
+    """
+    if location and location[-1] == "[key]":
+        location = location[:-1]
     parts = [str(part).encode("utf-8", "replace").decode() for part in location]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 

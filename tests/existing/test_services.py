@@ -104,6 +104,7 @@ async def test_what_cannot_be_is_pointed_at_and_nothing_of_the_act_is_done(house
         ({"label": None}, {("string_type", "/label")}),
         ({"surprise": 1}, {("extra_forbidden", "/surprise")}),
         ({"numbers": {other: {"destination": "device"}}}, {("number_not_of_service", f"/numbers/{other}")}),
+        ({"numbers": {"x": None}}, {("string_too_short", "/numbers/x")}),
         ({"numbers": {number: {"destination": "voicemail"}}}, {("voicemail_unsupported", f"{place}/destination")}),
         ({"numbers": {number: {"destination": "forward"}}}, {("forward_target_missing", f"{place}/forward_to")}),
         ({"numbers": {number: {"forward_to": OUTSIDE}}}, {("forward_target_unused", f"{place}/forward_to")}),

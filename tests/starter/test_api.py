@@ -224,6 +224,7 @@ async def test_half_a_character_is_refused_wherever_it_stands(house: House, wher
 def test_pointers_are_escaped_as_rfc_6901_says() -> None:
     assert pointer(["a/b", "m~n", 0]) == "/a~1b/m~0n/0"
     assert pointer([]) == ""
+    assert pointer(["numbers", "x", "[key]"]) == "/numbers/x"
 
 
 async def test_an_unknown_address_and_an_unknown_method_are_problems_too(house: House) -> None:
