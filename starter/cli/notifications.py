@@ -7,7 +7,7 @@ import typer
 from domain.orders import Administration
 from starter.cli import output
 from starter.cli.api import onboarding_path
-from starter.cli.onboardings import AsJson, Id, Key, Url, Why, connected
+from starter.cli.onboardings import AsJson, Id, Key, Url, Why, attention, connected
 
 
 def notification_defaults(
@@ -31,7 +31,7 @@ def notification_defaults(
     output.say("Placeholders: " + ", ".join(f"{{{name}}}" for name in found["placeholders"]))
 
 
-Place = Annotated[int, typer.Argument(metavar="PLACE", min=0, help="The letter, as `notification_failed` of the order has it")]
+Place = Annotated[int, typer.Argument(metavar="PLACE", min=0, help="Which letter, as `dialtone show` says")]
 
 
 def resend_notification(
@@ -74,4 +74,4 @@ def _decide(
     if as_json:
         output.print_json(shown)
     else:
-        output.print_lines([shown["needs_attention"] or "nothing needs attention"])
+        output.print_lines([attention(shown) or "nothing needs attention"])

@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
+from domain.letters import refused_places
 from domain.onboarding import State
 from starter.cli import files, output
 from starter.cli.api import Api, CommandFailed, local_access, onboarding_path
@@ -152,7 +153,7 @@ def show(onboarding: Id, url: Url = None, key: Key = None, as_json: AsJson = Fal
             ("Reason", outcome.get("reason")),
             ("Waits for", view["waits_for"]),
             ("Until", output.moment(view["deadline"])),
-            ("Attention", view["needs_attention"]),
+            ("Attention", attention(view)),
             ("Numbers", ", ".join(view["numbers"])),
             ("Plan", quote["plan_name"]),
             ("Total", output.amount(quote["total_minor"], currency)),
@@ -166,7 +167,20 @@ def show(onboarding: Id, url: Url = None, key: Key = None, as_json: AsJson = Fal
     _suggest_for(view)
 
 
+def attention(view: dict[str, Any]) -> str | None:
+    """What asks for a person's attention; letters by the place that commands take and by whom they were for."""
+    places, plan = refused_places(view["needs_attention"]), view["order"]["notifications"]
+    if not places:
+        return cast("str | None", view["needs_attention"])
+    letters = [f"letter {place} to {plan[place]['email'] or 'the ' + plan[place]['to']}" for place in places]
+    return f"refused for good: {', '.join(letters)}"
+
+
 def _suggest_for(view: dict[str, Any]) -> None:
+    if places := refused_places(view["needs_attention"]):
+        which = f"{view['id']} {places[0]}"
+        output.suggest(f"dialtone resend-notification {which}   or   dialtone dismiss-notification {which} --reason ...")
+        return
     match view["state"]:
         case State.AWAITING_APPROVAL:
             output.suggest(f"dialtone approve {view['id']}   or   dialtone reject {view['id']} --reason ...")

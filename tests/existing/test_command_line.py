@@ -95,8 +95,11 @@ async def test_a_refused_letter_is_sent_to_another_address_and_another_one_dismi
     house.post.refused = {"gone@example.org", "away@example.org"}
     plan = [{"to": "other", "email": address} for address in sorted(house.post.refused)]
     order = (await house.live("upper", notifications=plan))["id"]
+    status, out, err = await asyncio.to_thread(run, "show", order)
+    assert (status, "letter 0 to away@example.org, letter 1 to gone@example.org" in out) == (0, True)
+    assert f"dialtone resend-notification {order} 0" in err
     status, out, _ = await asyncio.to_thread(run, "resend-notification", order, "0", "--email", "here@example.org")
-    assert (status, out.strip()) == (0, "notification_failed:1")
+    assert (status, out.strip()) == (0, "refused for good: letter 1 to gone@example.org")
     status, out, _ = await asyncio.to_thread(run, "dismiss-notification", order, "1", "--reason", "Told by telephone")
     assert (status, out.strip()) == (0, "nothing needs attention")
 
