@@ -1,6 +1,5 @@
 """Signing in, switching, signing out; and what an attacker learns from it: nothing."""
 
-import statistics
 import time
 
 import pytest
@@ -51,12 +50,13 @@ async def test_a_guess_takes_as_long_whether_there_is_a_user_or_not() -> None:
     assert real.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     took: dict[bool, list[float]] = {True: [], False: []}
     assert not await passwords.verify(None, "anything")
-    for _ in range(5):
+    for _ in range(7):
         for known in (True, False):
             began = time.perf_counter()
             assert not await passwords.verify(real if known else None, "a wrong password")
             took[known].append(time.perf_counter() - began)
-    fast, slow = sorted(statistics.median(times) for times in took.values())
+    # The least of some is what it costs; the others are what else the machine had to do.
+    fast, slow = sorted(min(times) for times in took.values())
     assert fast > 0.01, "it is meant to be slow"
     assert slow < 2 * fast
     assert await passwords.verify(real, PASSWORD)

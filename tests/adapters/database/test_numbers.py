@@ -268,7 +268,7 @@ async def test_an_order_by_description_does_not_wait_for_one_that_is_just_taking
 
     slow = asyncio.create_task(somebody_slow())
     await taken.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         reservation = await database.numbers.reserve(case.reservation(described(1)))
     done.set()
     await slow

@@ -11,8 +11,8 @@ from adapters.payments.stripe import StripeGateway
 from starter.local.stripe_edge import RunningGateway, start_gateway
 
 API_KEY = SecretStr("sk_test_tests")
-TIMEOUT = 0.6
-"""Seconds: short, because some tests wait for it."""
+TIMEOUT = 1.5
+"""Seconds that a hurried gateway waits for an answer that does not come: short, because tests wait for it."""
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,14 @@ async def embedded(server: RunningGateway) -> AsyncIterator[RunningGateway]:
 
 @pytest.fixture
 async def gateway(embedded: RunningGateway) -> AsyncIterator[StripeGateway]:
+    adapter = StripeGateway.connect(API_KEY, embedded.url, timeout=20.0)
+    yield adapter
+    await adapter.close()
+
+
+@pytest.fixture
+async def hurried(embedded: RunningGateway) -> AsyncIterator[StripeGateway]:
+    """The same gateway, asked by somebody who soon gives up."""
     adapter = StripeGateway.connect(API_KEY, embedded.url, timeout=TIMEOUT)
     yield adapter
     await adapter.close()

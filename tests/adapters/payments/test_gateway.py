@@ -213,10 +213,12 @@ async def test_the_same_key_for_another_amount_stops_and_moves_no_money(gateway,
 # Faults
 
 
-async def test_a_payment_that_was_made_but_reported_as_timed_out_is_found_and_not_made_again(gateway, embedded, payment):
+async def test_a_payment_that_was_made_but_reported_as_timed_out_is_found_and_not_made_again(
+    gateway, hurried, embedded, payment
+):
     await embedded.add_fault("authorise", "done_then_timeout")
     with pytest.raises(Unavailable):
-        await gateway.authorise(payment)
+        await hurried.authorise(payment)
     found = await gateway.find(payment)
     assert found is not None
     assert found.state is PaymentState.AUTHORISED
@@ -233,12 +235,14 @@ async def test_a_payment_that_was_made_but_reported_as_timed_out_is_found_and_no
     ],
 )
 @pytest.mark.parametrize("kind", ["done_then_timeout", "hang", "error500", "unavailable"])
-async def test_a_verb_without_an_answer_is_repeated_and_happens_once(gateway, embedded, payment, before, verb, state, kind):
+async def test_a_verb_without_an_answer_is_repeated_and_happens_once(
+    gateway, hurried, embedded, payment, before, verb, state, kind
+):
     for earlier in before:
         await getattr(gateway, earlier)(payment)
     await embedded.add_fault(verb, kind)
     with pytest.raises(Unavailable):
-        await getattr(gateway, verb)(payment)
+        await getattr(hurried, verb)(payment)
     assert (await getattr(gateway, verb)(payment)).state is state
     [intent] = await booked(embedded, payment)
     assert (intent["amount_received"], intent["amount_refunded"]) == {
@@ -249,12 +253,12 @@ async def test_a_verb_without_an_answer_is_repeated_and_happens_once(gateway, em
 
 
 @pytest.mark.parametrize("verb", ["authorise", "find"])
-async def test_a_gateway_that_hangs_is_given_up_within_the_timeout(gateway, embedded, payment, verb):
+async def test_a_gateway_that_hangs_is_given_up_within_the_timeout(hurried, embedded, payment, verb):
     await embedded.add_fault(verb, "hang")
     began = time.monotonic()
     with pytest.raises(Unavailable):
-        await getattr(gateway, verb)(payment)
-    assert time.monotonic() - began < TIMEOUT + 0.5
+        await getattr(hurried, verb)(payment)
+    assert TIMEOUT <= time.monotonic() - began < 20, "the SDK itself would wait for 80 seconds"
     assert await booked(embedded, payment) == []
 
 

@@ -54,7 +54,8 @@ async def stripe_that_says(*answers: bytes, trickle: bool = False) -> AsyncItera
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    gateway = StripeGateway.connect(API_KEY, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=0.4)
+    timeout = 0.4 if trickle else 20.0
+    gateway = StripeGateway.connect(API_KEY, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=timeout)
     try:
         yield gateway
     finally:
@@ -126,7 +127,7 @@ async def test_an_answer_that_trickles_in_is_given_up_all_the_same() -> None:
 
 
 async def test_a_gateway_that_is_not_there_is_unavailable() -> None:
-    gateway = StripeGateway.connect(API_KEY, "http://127.0.0.1:9", timeout=0.4)
+    gateway = StripeGateway.connect(API_KEY, "http://127.0.0.1:9", timeout=20.0)
     with pytest.raises(Unavailable) as raised:
         await gateway.find(PAYMENT)
     assert raised.value.code == "gateway_unreachable"
