@@ -69,7 +69,7 @@ def walk(
         if len(ranges) < sizes.ranges:
             yield from _in_ranges(connection, on, ranges, wanted)
             return
-    while sifted := on.sift(connection, start, past, segments, sizes.numbers // len(on.grades) + 1):
+    while sifted := on.sift(connection, start, past, segments, sizes.numbers):
         # Where nothing exists, nothing is sought.
         past = min(past, sifted.last + "0")
         country = country_of(sifted.first)

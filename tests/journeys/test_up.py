@@ -36,9 +36,12 @@ def _free_base() -> int:
 def up(state: Path, base: int) -> Iterator[subprocess.Popen[str]]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("DIALTONE_", "TEMPORAL_"))}
     command = [sys.executable, "-m", "starter.cli", "up", "--json", "--port-base", str(base), "--state-dir", str(state)]
+    # A shell lets what it starts in the background ignore Ctrl-C, and whatever that starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, env=env | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(signal.SIGINT, before)
         try:
             yield process
         finally:

@@ -42,7 +42,7 @@ class Office:
                 onboarding,
                 id=workflow_id(onboarding.id),
                 task_queue=self.task_queue,
-                execution_timeout=timedelta(days=400) if skipping else timedelta(seconds=25),
+                execution_timeout=timedelta(days=400) if skipping else timedelta(seconds=100),
             )
 
     async def reaches(self, handle: Handle, *states: State, waits_for: str | None = None) -> OnboardingStatus:

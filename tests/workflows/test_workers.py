@@ -54,7 +54,7 @@ async def begin(office: Office, onboarding: OnboardingInput) -> Handle:
         id=workflow_id(onboarding.id),
         task_queue=office.task_queue,
         task_timeout=timedelta(seconds=1),
-        execution_timeout=timedelta(seconds=25),
+        execution_timeout=timedelta(seconds=100),
     )
 
 

@@ -1,6 +1,7 @@
 """Searching: only what matches every wish, nothing that matches is missed, and no scan."""
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Pool, event, text
+from sqlalchemy import Connection, Pool, TextClause, event, text
 
 from adapters.database import Database, number_search, shelf
 from domain.errors import NumberUnavailable
@@ -238,31 +239,36 @@ async def test_another_white_labels_numbers_are_not_found(database: Database) ->
         assert await database.stock.search(TENANT.id, NumberSearch(contains=("9",), pick=pick)) == []
 
 
-async def test_counted_ranges_are_sought_in_the_index_of_free_numbers(database: Database) -> None:
+async def test_every_question_is_sought_in_the_index_of_free_numbers(database: Database) -> None:
     await database.admin.import_numbers(TENANT.id, (f"+44121{number:07d}" for number in range(0, 10_000_000, 1_000)))
-    terms = {"tenant": TENANT.id, "pool": PUBLIC, "grade": "standard", "wanted": 3, "past": "+44122"}
+    lists: dict[str, Any] = {"starts": ["+441211"], "pasts": ["+441212"], "points": ["+441211"], "grades": ["gold"]}
+    terms = {"tenant": TENANT.id, "pool": PUBLIC, "grade": "standard", "wanted": 3, "start": "+44121", "past": "+44122"}
+    terms |= {"like0": "%12%", "like1": "%34%", "count": 2, **{f"grade{at}": grade for at, grade in enumerate(Grade)}}
 
-    def plans(connection: Connection) -> list[str]:
+    def plans(connection: Connection) -> tuple[list[str], list[str]]:
         kind = connection.dialect.name
         explain = "EXPLAIN QUERY PLAN " if kind == "sqlite" else "EXPLAIN "
         if kind == "postgresql":
             connection.exec_driver_sql("ANALYZE numbers")
-        lists: dict[str, Any] = {"starts": ["+441211"], "pasts": ["+441212"], "points": ["+441211"], "grades": ["gold"]}
-        if kind == "sqlite":
-            lists = {name: f'["{values[0]}"]' for name, values in lists.items()}
-        found = []
-        asked = (shelf._RANGES[kind], shelf._POINTS[kind], shelf._PAGE[kind], shelf._sieve(2, kind))
-        for statement in asked:
-            explained = text(explain + statement.text).bindparams(
-                *(bind for name, bind in statement._bindparams.items() if name in lists)
-            )
-            given = terms | lists | {"start": "+44121", "like0": "%12%", "like1": "%34%"}
-            given_terms = {name: given[name] for name in statement._bindparams}
-            found.append("\n".join(" ".join(map(str, row)) for row in connection.execute(explained, given_terms)))
-        return found
+        given = terms | (lists if kind == "postgresql" else {name: json.dumps(values) for name, values in lists.items()})
 
-    for plan in await database._transactions.write(plans):
-        assert "ix_numbers_free" in plan
-        assert "pk_numbers" not in plan
-        assert "Seq Scan" not in plan
-        assert "SCAN n" not in plan
+        def plan(statement: TextClause) -> str:
+            binds = statement._bindparams
+            explained = text(explain + statement.text).bindparams(*(bind for name, bind in binds.items() if name in lists))
+            rows = connection.execute(explained, {name: given[name] for name in binds})
+            return "\n".join(" ".join(map(str, row)) for row in rows)
+
+        of_all = [shelf._page(kind, 5), shelf._ends(kind, 5), shelf._sieve(kind, 5, 2), shelf._islands(kind, 5)]
+        return [plan(shelf._RANGES[kind]), plan(shelf._POINTS[kind])], [plan(statement) for statement in of_all]
+
+    by_grade, of_all = await database._transactions.write(plans)
+    for found in by_grade + of_all:
+        assert "ix_numbers_free" in found
+        assert "pk_numbers" not in found
+        assert "Seq Scan" not in found
+        assert "SCAN n" not in found
+    for found in of_all:
+        assert "Merge Append" in found or "MERGE (UNION ALL)" in found, "each grade is read as far as its turn comes"
+        assert found.count("ix_numbers_free") >= 5
+    assert "->  Sort" not in of_all[0]
+    assert "TEMP B-TREE" not in of_all[0]
