@@ -13,7 +13,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,9 +23,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starter.local.processes import free_ports
+
 _USER = "dialtone"
 _START_SECONDS = 30
-_PORT_ATTEMPTS = 5
 _UNSAFE_FOR_SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -103,17 +103,12 @@ def running_postgres(*settings: str) -> Iterator[PostgresServer]:
         data, account = home / "data", _unprivileged(home)
         programs = _within_reach(binaries(), home) if account else binaries()
         _initialise(programs, home, data, password, account)
-        for attempt in range(_PORT_ATTEMPTS):
-            port = _free_port()
-            server = PostgresServer(programs, port, password, partial(_start, programs, home, data, port, account, settings))
-            stack.callback(server.stop)
-            if server.start():
-                yield server
-                return
-            # Somebody else may have taken the port between finding it free and binding it.
-            taken = not server.stop()
-            if not taken or attempt == _PORT_ATTEMPTS - 1:
-                raise RuntimeError(f"PostgreSQL does not start:\n{(home / 'server.log').read_text()}")
+        (port,) = free_ports(1)
+        server = PostgresServer(programs, port, password, partial(_start, programs, home, data, port, account, settings))
+        stack.callback(server.stop)
+        if not server.start():
+            raise RuntimeError(f"PostgreSQL does not start:\n{(home / 'server.log').read_text()}")
+        yield server
 
 
 def _unprivileged(home: Path) -> dict[str, Any]:
@@ -190,10 +185,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -94,7 +94,10 @@ class ManagedProcess:
     def complaint(self) -> str:
         """What the program said last, for the sentence that tells why it is not running."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        said = f" It said: {lines[-1].strip()[:300]}" if lines else ""
+        # A program in Go ends its last words with a stack; what went wrong stands in the line before it or two.
+        panic = max((at for at, line in enumerate(lines) if line.startswith(("panic: ", "fatal error: "))), default=None)
+        last = lines[-1:] if panic is None else lines[max(panic - 1, 0) : panic + 1]
+        said = f" It said: {' '.join(line.strip() for line in last)[:300]}" if last else ""
         return f"{said} The whole story is in {self.log}."
 
 
@@ -122,15 +125,19 @@ def accepts_connections(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """That many different ports that nobody listens on at this moment, on loopback."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """That many different ports on loopback that nobody has, and that the system gives to nobody for the next minute.
+
+    Whoever is told such a port has to listen with ``SO_REUSEADDR``, as servers do: a closed connection stays behind at each
+    port, and for as long as it lies in TIME_WAIT (RFC 9293, 3.6) the system neither gives the port to who asks for any nor
+    takes it for a connection. Only looked for and let go, a port is now and then somebody else's before its server listens.
+    """
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        for each in listeners:
+            with socket.create_connection(each.getsockname()):
+                # Who closes first keeps the TIME_WAIT, so the side at the port has to.
+                each.accept()[0].close()
+        return [each.getsockname()[1] for each in listeners]
 
 
 def require_free(port: int, what: str) -> None:

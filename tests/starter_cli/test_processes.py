@@ -85,6 +85,23 @@ def test_a_program_that_ends_while_starting_is_told_with_its_last_words(tmp_path
         process.kill()
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "It said: panic: nil pointer The whole story"),
+        ("an older story\naddress already in use\n", "It said: address already in use panic: nil pointer The whole story"),
+    ],
+)
+def test_of_a_go_program_s_last_words_the_reason_is_told_and_not_the_stack(tmp_path: Path, said: str, told: str) -> None:
+    words = f"{said}panic: nil pointer\n\ngoroutine 1 [running]:\n\tmain.go:18 +0x8e"
+    command = [sys.executable, "-c", f"import sys; sys.exit({words!r})"]
+    with Guard() as guard:
+        process = ManagedProcess("Gopher", command, env={}, log=tmp_path / "log", guard=guard)
+        with pytest.raises(StackError, match=told):
+            wait_until_healthy(process, lambda: False)
+        process.kill()
+
+
 def test_a_program_that_never_answers_is_given_up(tmp_path: Path) -> None:
     with Guard() as guard:
         process = ManagedProcess("Sloth", ["sleep", "300"], env=os.environ, log=tmp_path / "log", guard=guard)
@@ -101,8 +118,17 @@ def test_a_taken_port_is_a_sentence_with_a_way_out() -> None:
             require_free(taken.getsockname()[1], "the web pages")
 
 
-def test_free_ports_are_different() -> None:
-    assert len(set(free_ports(20))) == 20
+def test_free_ports_are_given_to_nobody_else_before_their_server_listens() -> None:
+    ports = set(free_ports(20))
+    assert len(ports) == 20
+    for _ in range(10_000):
+        with socket.socket() as anybody:
+            anybody.bind(("127.0.0.1", 0))
+            assert anybody.getsockname()[1] not in ports
+    for port in ports:
+        require_free(port, "the server that was told it")
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port), timeout=1):
+            pass
 
 
 def test_the_ports_follow_their_base() -> None:
