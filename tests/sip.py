@@ -7,11 +7,9 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
-from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,9 +18,10 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
+from tests.ports import LOOPBACK, free_port
+
 _ROOT = Path(__file__).parents[1]
 _SCENARIOS = _ROOT / "tests/adapters/voice/sipp"
-_LOOPBACK = "127.0.0.1"
 
 
 def require_sip() -> None:
@@ -34,39 +33,6 @@ def require_sip() -> None:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-
-
-# Below the ports that the system gives to whoever asks for any: one of those may be given away before it is used here.
-_BLOCKS = [range(first, first + 250) for first in range(10_000, 32_000, 250)]
-
-
-@cache
-def _our_ports() -> tuple[socket.socket, Iterator[int]]:
-    """A block of ports that no other process of tests takes from: it is ours while we listen at its first."""
-    start = os.getpid() % len(_BLOCKS)
-    for block in _BLOCKS[start:] + _BLOCKS[:start]:
-        claim = socket.socket(type=socket.SOCK_STREAM)
-        try:
-            claim.bind((_LOOPBACK, block[0]))
-            claim.listen()
-        except OSError:
-            claim.close()
-            continue
-        return claim, cycle(block[1:])
-    raise AssertionError("every block of ports for the tests is taken; is something left running?")
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has now, neither for TCP nor for UDP, and that no other process of tests will take."""
-    for port in islice(_our_ports()[1], 500):
-        with socket.socket(type=socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind((_LOOPBACK, port))
-                udp.bind((_LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free in the block of this process of tests; is something left running?")
 
 
 @dataclass(frozen=True)
@@ -128,7 +94,7 @@ class RunningKamailio:
         self._process: asyncio.subprocess.Process | None = None
         self._count = 0
         self.sip_port = free_port()
-        self.rpc_url = f"http://{_LOOPBACK}:{free_port()}/RPC"
+        self.rpc_url = f"http://{LOOPBACK}:{free_port()}/RPC"
 
     async def __aenter__(self) -> Self:
         url = make_url(self._database_url)
@@ -141,7 +107,7 @@ class RunningKamailio:
         rpc_port = httpx.URL(self.rpc_url).port
         defines = ["-A", f"SIP_PORT={self.sip_port}", "-A", f"RPC_PORT={rpc_port}", "-A", "WORKERS=2"]
         if self._gateway_port is not None:
-            defines += ["-A", f'GATEWAY="{_LOOPBACK}:{self._gateway_port}"']
+            defines += ["-A", f'GATEWAY="{LOOPBACK}:{self._gateway_port}"']
         defines += [part for define in self._defines for part in ("-A", define)]
         run = str(self._run)
         memory = ["-m", "32", "-M", "4"]
@@ -179,7 +145,7 @@ class RunningKamailio:
     def gateway_address(self) -> str:
         """Where the gateway to the telephone network is, as ``host:port``."""
         assert self._gateway_port is not None, "this Kamailio was started without a gateway"
-        return f"{_LOOPBACK}:{self._gateway_port}"
+        return f"{LOOPBACK}:{self._gateway_port}"
 
     async def rpc(self, method: str, *parameters: str) -> dict[str, object]:
         """Kamailio's answer to a JSON-RPC request, result or error."""
@@ -191,7 +157,7 @@ class RunningKamailio:
     async def register(self, username: str, domain: str, password: str, *, port: int = 0, contact: str = "") -> Answer:
         """One REGISTER with digest. ``contact`` is the address that the telephone believes to have, if not its own."""
         port = port or free_port()
-        keys = {"user": username, "domain": domain, "contact": contact or f"{_LOOPBACK}:{port}"}
+        keys = {"user": username, "domain": domain, "contact": contact or f"{LOOPBACK}:{port}"}
         return await self._ask("register", "REGISTER", keys, username, password, port)
 
     async def call(
@@ -299,7 +265,7 @@ class RunningKamailio:
         with log.with_suffix(".out").open("w") as output:
             return await asyncio.create_subprocess_exec(
                 shutil.which("sipp") or "sipp",
-                *[f"{_LOOPBACK}:{self.sip_port}", "-sf", str(_SCENARIOS / f"{scenario}.xml"), "-i", _LOOPBACK],
+                *[f"{LOOPBACK}:{self.sip_port}", "-sf", str(_SCENARIOS / f"{scenario}.xml"), "-i", LOOPBACK],
                 *["-cp", str(free_port()), "-nostdin", "-trace_msg", "-message_file", str(log), *arguments],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -334,9 +300,9 @@ async def _hang_up(process: asyncio.subprocess.Process, log: Path, port: int, wh
                 answered = next((text for text in _messages(log) if re.match(r"SIP/2\.0 200 [^\0]*CSeq: 2 INVITE", text)), None)
                 if answered is not None:
                     keep = re.findall(r"^(?:From|To|Call-ID): .*$", answered, re.MULTILINE)
-                    lines = ["INFO sip:telephone SIP/2.0", f"Via: SIP/2.0/UDP {_LOOPBACK};branch=z9hG4bKinfo", *keep]
+                    lines = ["INFO sip:telephone SIP/2.0", f"Via: SIP/2.0/UDP {LOOPBACK};branch=z9hG4bKinfo", *keep]
                     message = "\r\n".join([*lines, "CSeq: 9 INFO", "Content-Length: 0", "", ""])
-                    teller.sendto(message.encode(), (_LOOPBACK, port))
+                    teller.sendto(message.encode(), (LOOPBACK, port))
                 await asyncio.wait({ended}, timeout=0.1)
     finally:
         for task in (ended, told):
@@ -347,14 +313,14 @@ def _keep(port: int | None) -> socket.socket | None:
     if port is None:
         return None
     kept = socket.socket(type=socket.SOCK_DGRAM)
-    kept.bind((_LOOPBACK, port))
+    kept.bind((LOOPBACK, port))
     return kept
 
 
 def _bound(port: int) -> bool:
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
         try:
-            probe.bind((_LOOPBACK, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return True
     return False

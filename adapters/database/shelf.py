@@ -121,7 +121,7 @@ class Shelf:
         ends = self._of_all(connection, _ends, self.first, self.past)
         if not ends:
             return []
-        lowest, highest = (e164 for e164, _ in ends)
+        lowest, highest = sorted(e164 for e164, _ in ends)
         low, high = (int(e164[1:].ljust(LONGEST, "0")) for e164 in (lowest, highest))
         points = (low + secrets.randbelow(high - low + 1) for _ in range(count))
         return [f"+{point:0{LONGEST}d}"[: len(highest)] for point in points]

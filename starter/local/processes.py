@@ -94,7 +94,7 @@ class ManagedProcess:
     def complaint(self) -> str:
         """What the program said last, for the sentence that tells why it is not running."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        # A program in Go ends its last words with a stack; what went wrong stands in the line before it or two.
+        # A program in Go ends its last words with a stack; what went wrong is its panic, and what it logged just before.
         panic = max((at for at, line in enumerate(lines) if line.startswith(("panic: ", "fatal error: "))), default=None)
         last = lines[-1:] if panic is None else lines[max(panic - 1, 0) : panic + 1]
         said = f" It said: {' '.join(line.strip() for line in last)[:300]}" if last else ""

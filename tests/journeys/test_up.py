@@ -17,19 +17,8 @@ import httpx
 import pytest
 
 from starter.local.ports import Ports
-from starter.local.processes import StackError
 from starter.local.stack import ROOT
-
-
-def _free_base() -> int:
-    """A first port above which all parts find theirs free."""
-    for base in range(20_000 + os.getpid() % 1000 * 10, 60_000, 100):
-        try:
-            Ports.above(base).require_free()
-        except StackError:
-            continue
-        return base
-    raise AssertionError("no hundred ports are free")
+from tests.ports import free_base
 
 
 @contextmanager
@@ -68,7 +57,7 @@ def wait_until(what: Callable[[], bool], seconds: float = 40.0) -> bool:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
 def test_whatever_ends_it_nothing_is_left_running(number: signal.Signals, status: int, tmp_path: Path) -> None:
-    base = _free_base()
+    base = free_base()
     with up(tmp_path / "state", base) as process:
         facts = announced(process)
         assert len(facts["pids"]) >= 6
@@ -90,7 +79,7 @@ def test_whatever_ends_it_nothing_is_left_running(number: signal.Signals, status
 def test_what_it_keeps_and_what_it_tells_its_processes_is_nobody_elses(tmp_path: Path) -> None:
     state = tmp_path / "shared"
     state.mkdir(mode=0o755)  # a directory that was there before, and is not ours to close
-    with up(state, _free_base()) as process:
+    with up(state, free_base()) as process:
         facts = announced(process)
         secrets = {file.read_text().strip() for file in state.glob("*.secret")}
         assert len(secrets) == 2
@@ -105,7 +94,7 @@ def test_what_it_keeps_and_what_it_tells_its_processes_is_nobody_elses(tmp_path:
 
 
 def test_a_part_that_dies_stops_the_others_and_is_named(tmp_path: Path) -> None:
-    with up(tmp_path / "state", _free_base()) as process:
+    with up(tmp_path / "state", free_base()) as process:
         facts = announced(process)
         os.kill(facts["pids"]["inbox"], signal.SIGKILL)
         assert process.wait(60) == 1
@@ -115,7 +104,7 @@ def test_a_part_that_dies_stops_the_others_and_is_named(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_a_sentence_and_nothing_is_started(tmp_path: Path) -> None:
-    base = _free_base()
+    base = free_base()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base + 20))
         taken.listen()

@@ -13,7 +13,7 @@ from adapters.voice.kamailio import KamailioSwitch
 from adapters.voice.tables import create_tables
 from domain.errors import Unavailable
 from tests.adapters.voice.ground import DOMAIN, SECRETS, line, removal, rows
-from tests.sip import free_port
+from tests.ports import free_port
 
 Reply = Callable[[dict[str, object]], tuple[int, str]]
 
