@@ -236,7 +236,12 @@ class OnboardingWorkflow(Reversible):
         letter = self._letter(MailKind.ACTIVATION)
         try:
             sending = begin(MailActivities.send_mail, letter, options.MAIL, "activation link")
-            await self._steps(sending, unless=lambda: bool(self._correction or self._take_over or self._activated_meanwhile()))
+            await self._steps(
+                sending,
+                unless=lambda: bool(self._correction or self._take_over or self._activated_meanwhile()),
+                # A worker that died with the relay's answer is missed only when the step's time is over.
+                left_behind=lambda: self._activated_meanwhile() and workflow.patched("used_letter_is_left_behind"),
+            )
         except FailureError as error:
             if self._activated_meanwhile():
                 return True

@@ -37,17 +37,20 @@ class Process(Decisions):
 
     def __init__(self, onboarding: OnboardingInput, saga: Saga) -> None:
         super().__init__(onboarding, saga)
-        self._beside_it: set[asyncio.Task[None]] = set()
+        self._beside_it: set[asyncio.Task[Any]] = set()
         # One writer at a time: a state written beside a step must not overtake the one that the step writes.
         self._pen = asyncio.Lock()
         self._undelivered: list[int] = []
 
     # Steps
 
-    async def _settle(self, *handles: Handle, unless: Callable[[], bool] = lambda: False) -> list[Any]:
+    async def _settle(
+        self, *handles: Handle, unless: Callable[[], bool] = lambda: False, left_behind: Callable[[], bool] = lambda: False
+    ) -> list[Any]:
         """Wait until every one of the steps has really ended; results and errors in order.
 
-        A cancellation, ours or Temporal's, or ``unless``, asks the running steps to stop, once, and still waits for their end.
+        A cancellation, ours or Temporal's, or ``unless``, asks the running steps to stop, once, and still waits for their end:
+        beside the process, without results, where they are ``left_behind``.
         Steps are cancelled here and nowhere else: two requests in one workflow task end in non-determinism (sdk-python#1813).
         """
         try:
@@ -60,8 +63,11 @@ class Process(Decisions):
         for handle in handles:
             if not handle.done():
                 handle.cancel()
-        await ended(handles)
-        return [_result_of(handle) for handle in handles]
+        results = _results_of(handles)
+        if not all(handle.done() for handle in handles) and left_behind():
+            self._beside(results)
+            return []
+        return await results
 
     def _leave_if_cancelled(self) -> None:
         """Cancellation is a state, not an event: a cancel that met a step which then succeeded is found here."""
@@ -70,9 +76,11 @@ class Process(Decisions):
         if self._cancellation is not None:
             raise Leaving(Outcome(state=State.CANCELLED, code="cancelled", reason=self._cancellation.reason))
 
-    async def _steps(self, *handles: Handle, unless: Callable[[], bool] = lambda: False) -> list[Any]:
+    async def _steps(
+        self, *handles: Handle, unless: Callable[[], bool] = lambda: False, left_behind: Callable[[], bool] = lambda: False
+    ) -> list[Any]:
         """The results of steps that run at once. Raises the first error when all have ended."""
-        results = await self._settle(*handles, unless=unless)
+        results = await self._settle(*handles, unless=unless, left_behind=left_behind)
         self._leave_if_cancelled()
         for result in results:
             if isinstance(result, BaseException):
@@ -191,7 +199,7 @@ class Process(Decisions):
         """Send a letter beside the process. A letter that cannot be sent is noted, and undoes nothing."""
         self._beside(self._deliver(letter))
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something beside the process; the run does not end before it has."""
         task = asyncio.create_task(work)
         self._beside_it.add(task)
@@ -243,6 +251,11 @@ def failure_code(error: BaseException) -> str:
     if isinstance(cause, ApplicationError) and cause.type:
         return cause.type
     return "timed_out" if isinstance(cause, StepTimeout) else "broken"
+
+
+async def _results_of(handles: Sequence[Handle]) -> list[Any]:
+    await ended(handles)
+    return [_result_of(handle) for handle in handles]
 
 
 def _result_of(handle: Handle) -> Any:

@@ -109,6 +109,20 @@ async def activated_before_the_relay_answered(office: Office) -> Handle:
 
 
 @scene("active")
+async def activated_while_the_letter_was_under_way(office: Office) -> Handle:
+    fault(office, "send_mail", "slow", times=1)
+    handle = await office.start(an_onboarding())
+    await office.world.event("send_mail").wait()
+    await office.reaches(handle, State.AWAITING_ACTIVATION)
+    await activate(office, handle)
+    await office.reaches(handle, State.AWAITING_PAYMENT, waits_for="customer")
+    await pay(office, handle)
+    await office.reaches(handle, State.ACTIVE)
+    office.world.go_on.set()
+    return handle
+
+
+@scene("active")
 async def lapsed_while_held_then_authorised_anew(office: Office) -> Handle:
     fault(office, "provision", "refused", times=1)
     fault(office, "capture", "lapsed", times=1)

@@ -12,7 +12,7 @@ from domain.orders import Service
 from tests.builders import an_onboarding, by, paid_by_parent
 from tests.simulators import FORWARD, Fault, World
 from tests.workflows.conftest import Handle, Office
-from tests.workflows.people import activate, pay, quiet, refusal
+from tests.workflows.people import activate, events, pay, quiet, refusal
 
 NEW_ADDRESS = Correction(actor="key:operator", email="new@example.com", reason="a typing mistake")
 
@@ -310,3 +310,21 @@ async def test_an_activation_does_not_wait_for_the_relay_of_the_letter_that_it_c
     world.faults.pop("send_mail")
     assert (await handle.result()).state is State.ACTIVE
     assert "held" not in world.events
+
+
+async def test_nobody_who_activates_waits_for_a_letter_whose_worker_is_gone(office: Office, world: World) -> None:
+    """The letter is on its way for as long as its step has time: its worker died, or its relay says nothing."""
+    world.faults["send_mail"] = Fault("slow", times=1)
+    handle = await office.start(an_onboarding())
+    await world.event("send_mail").wait()
+    await office.reaches(handle, State.AWAITING_ACTIVATION)
+    await activate(office, handle)
+    await office.reaches(handle, State.AWAITING_PAYMENT, waits_for="customer")
+    await pay(office, handle)
+    await office.reaches(handle, State.ACTIVE)
+    assert world.charges
+    assert not {"ACTIVITY_TASK_TIMED_OUT", "ACTIVITY_TASK_CANCELED"} & set(await events(handle)), (
+        "the letter is still on its way"
+    )
+    world.go_on.set()
+    assert (await handle.result()).state is State.ACTIVE
