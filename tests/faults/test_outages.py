@@ -25,9 +25,12 @@ GONE = 10.0
 
 
 @asynccontextmanager
-async def ten_in_flight(ground: Ground) -> AsyncIterator[None]:
-    """Ten orders, all of them on their way when the block begins; after it, all of them arrive."""
-    # The last step of some is kept waiting, and so are the first letters: nobody is through before the outage.
+async def ten_in_flight(ground: Ground) -> AsyncIterator[asyncio.Event]:
+    """Ten orders, all of them on their way; those that wait for their last step go on when the event is set. After the block,
+    all of them arrive.
+
+    To be set when the outage has begun: nobody is through before.
+    """
     on_the_way = ground.director.cue("switch.provision", "before", "hold", times=IN_FLIGHT)
     begun = [an_order(f"Customer {number}", card=number % 2 == 0) for number in range(IN_FLIGHT)]
 
@@ -41,8 +44,7 @@ async def ten_in_flight(ground: Ground) -> AsyncIterator[None]:
             if one.order.administration == "customer":
                 customers.create_task(customer(one.id))
         await ground.sees(on_the_way)
-        on_the_way.released.set()
-        yield
+        yield on_the_way.released
         states = await asyncio.gather(*(ground.over(one.id) for one in begun))
         assert states == [State.ACTIVE] * IN_FLIGHT
     await ground.sound()
@@ -71,8 +73,10 @@ async def locked_by_another_process(*urls: str) -> AsyncIterator[None]:
 
 
 async def test_sqlite_locked_by_another_process_for_ten_seconds_loses_nothing(ground: Ground) -> None:
-    async with ten_in_flight(ground), locked_by_another_process(ground.settings.database, ground.settings.voice_database):
+    locked = locked_by_another_process(ground.settings.database, ground.settings.voice_database)
+    async with ten_in_flight(ground) as go_on, locked:
         before = len(ground.director.trace)
+        go_on.set()
         await asyncio.sleep(GONE)
         assert len(ground.director.trace) > before, "somebody must have met the lock, or this test is about nothing"
         assert not [order for order in (await ground.books()).orders if order.state is State.ACTIVE]
@@ -80,10 +84,11 @@ async def test_sqlite_locked_by_another_process_for_ten_seconds_loses_nothing(gr
 
 @pytest.mark.parametrize("kind", ["postgresql"])
 async def test_postgresql_gone_for_ten_seconds_loses_nothing(ground: Ground, postgres: PostgresServer) -> None:
-    async with ten_in_flight(ground):
+    async with ten_in_flight(ground) as go_on:
         assert postgres.stop()
         try:
             before = len(ground.director.trace)
+            go_on.set()
             await asyncio.sleep(GONE)
             refused = [moment for _, moment, _ in ground.director.trace[before:] if moment.when == "refused"]
             assert refused, "somebody must have met the outage, or this test is about nothing"
@@ -127,8 +132,9 @@ async def test_a_temporal_server_that_is_killed_and_started_again_loses_no_ackno
     assert mortal_temporal.running is not None
     ground = await new_ground(mortal_temporal.running.address)
     late = an_order("Too Late")
-    async with ten_in_flight(ground):
+    async with ten_in_flight(ground) as go_on:
         await asyncio.to_thread(mortal_temporal.kill)
+        go_on.set()
         with pytest.raises(RPCError):
             await ground.order(late, rpc_timeout=timedelta(seconds=2))
         await asyncio.to_thread(mortal_temporal.start)

@@ -69,16 +69,18 @@ def _stray_line_removed(stack: Stack) -> None:
 
 def _number_held_for_nobody(stack: Stack) -> None:
     with database(stack, "dialtone.db") as ours:
-        ours.execute(
+        # Any one that is free: orders before this took some at random.
+        planted = ours.execute(
             "UPDATE numbers SET state = 'held', held_by = 'nobody:reserve_numbers:1', onboarding_id = 'nobody' "
-            "WHERE e164 = '+441214960898' AND state = 'available'"
+            "WHERE e164 = (SELECT max(e164) FROM numbers WHERE tenant_id = 'northway' AND state = 'available')"
         )
+        assert planted.rowcount == 1
 
 
 def _number_available_again(stack: Stack) -> None:
     with database(stack, "dialtone.db") as ours:
         ours.execute(
-            "UPDATE numbers SET state = 'available', held_by = NULL, onboarding_id = NULL WHERE e164 = '+441214960898'"
+            "UPDATE numbers SET state = 'available', held_by = NULL, onboarding_id = NULL WHERE onboarding_id = 'nobody'"
         )
 
 
